@@ -1,0 +1,161 @@
+"""The errors of Spillway: one tree, a branch for each choice a caller has.
+
+SpillwayError
+├── Refused            the request is wrong; the same request will be refused again
+│   ├── InvalidInput · NotFound · Conflict · KindNotSupported · TooLarge
+│   └── NotSignedIn · Forbidden
+├── TryLater           the request is right, the moment is not; carries `retry_after_s`
+│   ├── DatabaseUnavailable · RateLimited · BreakerOpen · QueueFull · DeadlinePassed
+└── Failed             something else broke; carries what and why, in words for a log
+    ├── BackendFailed · ProbeFailed · Reclaimed · StartRefused
+"""
+
+from typing import ClassVar
+
+
+class SpillwayError(Exception):
+    """The root. `code` is the machine's word for it, `detail` the sentence for a person (never a raw driver text)."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, detail: str = "") -> None:
+        """Keep `detail`; an empty one falls back to the first line of the class's docstring."""
+        self.detail = detail or (type(self).__doc__ or "").strip().splitlines()[0]
+        super().__init__(self.detail)
+
+
+class Refused(SpillwayError):
+    """The request is wrong."""
+
+    code = "refused"
+
+
+class InvalidInput(Refused):
+    """A value is not acceptable. `errors` names each: {"field", "message"}."""
+
+    code = "invalid_input"
+
+    def __init__(self, detail: str = "", errors: tuple[dict[str, str], ...] = ()) -> None:
+        """Keep the per-field reasons beside the sentence."""
+        super().__init__(detail)
+        self.errors = errors
+
+
+class KindNotSupported(InvalidInput):
+    """This kind of source is not built yet."""
+
+    code = "kind_not_supported"
+
+
+class NotFound(Refused):
+    """There is no such thing."""
+
+    code = "not_found"
+
+
+class Conflict(Refused):
+    """It is in a state that does not allow this."""
+
+    code = "conflict"
+
+
+class TooLarge(Refused):
+    """The body is larger than this call takes."""
+
+    code = "too_large"
+
+
+class NotSignedIn(Refused):
+    """Sign in first, or send a bearer token."""
+
+    code = "not_signed_in"
+
+
+class Forbidden(Refused):
+    """Your role does not allow this."""
+
+    code = "forbidden"
+
+
+class TryLater(SpillwayError):
+    """Not now. `retry_after_s` is when it is worth asking again."""
+
+    code = "try_later"
+
+    def __init__(self, detail: str = "", retry_after_s: float = 1.0) -> None:
+        """Keep when to ask again, in seconds."""
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class DatabaseUnavailable(TryLater):
+    """The database has no connection to give, or does not answer."""
+
+    code = "database_unavailable"
+
+
+class RateLimited(TryLater):
+    """Too many requests from this address."""
+
+    code = "rate_limited"
+
+
+class BreakerOpen(TryLater):
+    """The circuit breaker is open: the server is left alone for a while."""
+
+    code = "breaker_open"
+
+
+class QueueFull(TryLater):
+    """The request queue is full."""
+
+    code = "queue_full"
+
+
+class DeadlinePassed(TryLater):
+    """The request waited longer than its deadline."""
+
+    code = "deadline_passed"
+
+
+class Failed(SpillwayError):
+    """Something this call depends on broke."""
+
+    code = "failed"
+
+
+class BackendFailed(Failed):
+    """The server this console reads from failed. `status` is its HTTP status, None when it gave no answer.
+
+    `cause` is one of refused, timeout, unauthorized, http, garbage: the words of the banner are chosen by it.
+    """
+
+    code = "backend_failed"
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        cause: str = "http",
+        status: int | None = None,
+        problem_code: str = "",
+        retry_after_s: float | None = None,
+    ) -> None:
+        """Keep the facts of the failure."""
+        super().__init__(detail)
+        self.cause = cause
+        self.status = status
+        self.problem_code = problem_code
+        self.retry_after_s = retry_after_s
+
+
+class Reclaimed(Failed):
+    """This connection was taken back by the pool guard; its work is lost."""
+
+    code = "reclaimed"
+
+
+class StartRefused(Failed):
+    """Spillway does not start; each line of the detail names one mistake."""
+
+    code = "start_refused"

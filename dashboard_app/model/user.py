@@ -1,0 +1,54 @@
+"""Who may ask: roles, users, and the principal of a request."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """viewer < operator < admin."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+    @property
+    def rank(self) -> int:
+        """0, 1, 2: a role may do what a lower rank may."""
+        return ("viewer", "operator", "admin").index(self.value)
+
+    def covers(self, needed: "Role") -> bool:
+        """True when this role may do what `needed` may."""
+        return self.rank >= needed.rank
+
+
+class PrincipalKind(StrEnum):
+    """What stands behind a request."""
+
+    USER = "user"
+    TOKEN = "token"  # noqa: S105 - a kind, not a token
+    CONSOLE = "console"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A local account."""
+
+    id: int
+    email: str
+    name: str
+    role: Role
+    disabled: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks, as far as rights and the audit are concerned. `session_id` is a hash's hex, never the cookie."""
+
+    kind: PrincipalKind
+    name: str
+    role: Role
+    user_id: int | None = None
+    session_id: str = ""

@@ -1,0 +1,229 @@
+"""Every knob of Spillway: read once from the environment and `.env`, checked, then passed on as values.
+
+Names in the environment carry the prefix `SPILLWAY_`. `load_settings()` raises `StartRefused` with one line per mistake.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+from dashboard_app.model.errors import StartRefused
+from dashboard_app.model.secret import MASK
+
+PREFIX = "SPILLWAY_"
+_SECRET_WORDS = ("PASSWORD", "SECRET", "TOKEN", "_URL")
+
+
+def _words_to_bool(value: object) -> object:
+    """Accept the usual words for true and false and nothing else."""
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    return words.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
+def _empty_to_none(value: object) -> object:
+    """An empty value in the environment means unset."""
+    return None if value == "" else value
+
+
+Flag = Annotated[bool, BeforeValidator(_words_to_bool)]
+Seconds = Annotated[float, Field(ge=0.01, le=86_400 * 365, allow_inf_nan=False)]
+Millis = Annotated[int, Field(ge=0, le=3_600_000)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,6}/(second|minute|hour)$")]
+OptionalText = Annotated[str | None, BeforeValidator(_empty_to_none)]
+
+
+def _knob(default: Any, meaning: str, *, built: bool = True, **bounds: Any) -> Any:
+    """A setting: its default, what it does, whether its feature is built yet, and its bounds."""
+    return Field(default=default, description=meaning, json_schema_extra={"built": built}, **bounds)
+
+
+class Settings(BaseModel):
+    """All settings. Durations end in `_s` or `_ms`; a field's description says what it does."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = _knob("127.0.0.1", "The address the one port listens on.", min_length=1)
+    port: int = _knob(8000, "The one port for pages, API and WebSocket.", ge=1, le=65_535)
+    database_url: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(
+        None, "postgresql://… of Spillway's own database. Unset: an embedded PostgreSQL under DATA_DIR."
+    )
+    pg_bin: OptionalText = _knob(None, "Folder with PostgreSQL >= 15 binaries for the embedded server, instead of the wheel's.")
+    data_dir: Path = _knob(Path(".data"), "Embedded database, journal, snapshot and generated secret key (mode 0600).")
+    backend_url: OptionalText = _knob(None, "Where the console reads from: a server that speaks this API. Unset: this one, in process.")
+    backend_token: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(None, "The bearer token for BACKEND_URL.")
+    public_url: OptionalText = _knob(None, "The address people use, for the Host and Origin allow-list beside HOST:PORT and localhost.")
+    trusted_proxy_hops: int = _knob(0, "How many proxies in front are believed about the client's address.", ge=0, le=10)
+    redis_url: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(
+        None, "Several instances share state through Redis.", built=False
+    )
+    secret_key: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(
+        None, "Encrypts stored credentials; a comma-separated list rotates (first encrypts, all decrypt). Unset: generated in DATA_DIR."
+    )
+    admin_email: OptionalText = _knob(None, "Creates the first admin without the one-time link.")
+    admin_password: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(
+        None, "The first admin's password (at least 8 characters)."
+    )
+    public_health: Flag = _knob(True, "ping, status and throttling-config are readable without signing in.")
+    environment: str = _knob(
+        "local", "The name of this installation, shown at the foot of the navigation and on the sign-in card.", max_length=40
+    )
+
+    pool_size: Count = _knob(20, "Connections the pool keeps.")
+    pool_max_overflow: int = _knob(10, "Connections the pool opens beyond POOL_SIZE when needed.", ge=0, le=1_000_000)
+    pool_timeout_s: Seconds = _knob(30.0, "How long a checkout waits in the pool.")
+    pool_recycle_s: Seconds = _knob(3600.0, "Age at which a connection is replaced.")
+    pool_pre_ping: Flag = _knob(True, "Ask a connection whether it lives before it is handed out.")
+    max_concurrent_requests: Count = _knob(25, "Database work admitted at once.")
+    admission_timeout_s: Seconds = _knob(0.5, "How long a request waits for a place.")
+    pool_monitor_interval_s: Seconds = _knob(30.0, "How often the guard looks at what events cannot tell.")
+    leak_threshold_s: Seconds = _knob(60.0, "A checkout older than this that runs nothing is a suspected leak.")
+    auto_cleanup: Flag = _knob(True, "Clean up by itself at 90 % usage and more.")
+    throttle_poll_s: Seconds = _knob(30.0, "How often the dashboard polls throttling-config.")
+
+    health_batch_size: Count = _knob(3, "Health requests in flight, at most.")
+    health_stagger_ms: Millis = _knob(200, "Time between starts within a batch.")
+    health_batch_delay_ms: Millis = _knob(1000, "Pause between batches.")
+    health_stale_s: Seconds = _knob(60.0, "Age from which a health is read again when a round starts.")
+    health_refetch_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = _knob(
+        120.0, "Time between two health reads of one source."
+    )
+    health_retries: int = _knob(2, "Retries of a failed health request.", ge=0, le=10)
+    health_retry_delay_s: Seconds = _knob(3.0, "Pause before a retry (with jitter).")
+    metrics_batch_size: Count = _knob(2, "Metrics requests in flight, at most.")
+    metrics_stagger_ms: Millis = _knob(300, "Time between starts within a batch.")
+    metrics_batch_delay_ms: Millis = _knob(1500, "Pause between batches.")
+    metrics_stale_s: Seconds = _knob(30.0, "Age from which metrics are read again when a round starts.")
+    metrics_refetch_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = _knob(
+        180.0, "Time between two metrics reads of one source."
+    )
+    metrics_retries: int = _knob(1, "Retries of a failed metrics request.", ge=0, le=10)
+    metrics_retry_delay_s: Seconds = _knob(5.0, "Pause before a retry (with jitter).")
+    pace: Literal["batched", "adaptive"] = _knob(
+        "batched", "batched: exactly the plan above. adaptive: no idle waits, follows the backend's hint.", built=False
+    )
+
+    queue_concurrency: Count = _knob(5, "Requests of the console in flight, at most (an operator's click has 2 places beside them).")
+    queue_interval_ms: Millis = _knob(100, "Time between two starts.")
+    queue_timeout_s: Seconds = _knob(30.0, "How long a request may wait and run.")
+    queue_max: Count = _knob(1000, "Requests that may wait.")
+    request_timeout_s: Seconds = _knob(8.0, "How long one request may take.")
+    breaker_failure_threshold: Count = _knob(5, "Consecutive failures that open the breaker.")
+    breaker_recovery_s: Seconds = _knob(30.0, "Wait before a trial.")
+    breaker_half_open_calls: Count = _knob(1, "Trial calls that must succeed.")
+
+    job_batching: Flag = _knob(True, "Write job status updates in batches.", built=False)
+    job_batch_size: Count = _knob(50, "Updates that trigger a batch.", built=False)
+    job_flush_s: Seconds = _knob(2.0, "Age that triggers a batch.", built=False)
+    job_batch_max: Count = _knob(5000, "Updates one statement carries, at most.", built=False)
+    job_queue_max: Count = _knob(10_000, "Updates that may wait.", built=False)
+    job_journal: Flag = _knob(True, "Keep acknowledged updates on disk until they are written.", built=False)
+    event_batching: Flag = _knob(True, "Send events in batches.", built=False)
+    event_batch_size: Count = _knob(10, "Events that make a batch.", built=False)
+    event_batch_timeout_s: Seconds = _knob(0.5, "Age that makes a batch.", built=False)
+    event_max_retries: int = _knob(2, "Retries of a failed delivery.", built=False, ge=0, le=10)
+    event_retry_delay_s: Seconds = _knob(0.5, "Pause before a retry.", built=False)
+
+    rate_limit_dashboard: Rate = _knob("30/minute", "Snapshots for wall screens, per client address.", built=False)
+    rate_limit_login: Rate = _knob("10/minute", "Tries to sign in, per client address.")
+    limit_concurrency: Count = _knob(1000, "Requests served at once; beyond it the answer is 503.")
+    keep_alive_s: Seconds = _knob(30.0, "How long an idle connection is kept.")
+    ws_max_bytes: Count = _knob(16_777_216, "The largest WebSocket message.", le=1_073_741_824)
+    ws_ping_s: Seconds = _knob(20.0, "Time between WebSocket pings.")
+    ws_ping_timeout_s: Seconds = _knob(10.0, "How long a WebSocket peer may take to answer a ping.")
+    console_auto_cleanup: Flag = _knob(True, "The console asks for a cleanup after two polls at EMERGENCY.")
+    samples_keep_days: Count = _knob(14, "Days that samples of health and metrics are kept.", le=3650)
+    probe_timeout_s: Seconds = _knob(5.0, "The hard limit of one probe.")
+    log_format: Literal["console", "json"] = _knob("console", "json for machines.")
+    log_level: Literal["debug", "info", "warning", "error"] = _knob("info", "The least severe line that is written.")
+    demo: Flag = _knob(False, "The demo: a fleet of pretend sources and the drill page. Set by `make demo`.")
+
+    @model_validator(mode="after")
+    def _stale_before_refetch(self) -> Self:
+        """The only rule across settings: stale <= refetch."""
+        for lane in ("health", "metrics"):
+            stale, refetch = getattr(self, f"{lane}_stale_s"), getattr(self, f"{lane}_refetch_s")
+            if stale > refetch:
+                msg = f"{PREFIX}{lane.upper()}_STALE_S={stale:g}: must be at most {PREFIX}{lane.upper()}_REFETCH_S, which is {refetch:g}"
+                raise ValueError(msg)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """The settings, and where each value came from: "default", ".env" or "environment", by field name."""
+
+    values: Settings
+    origins: Mapping[str, str]
+
+
+def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> LoadedSettings:
+    """Read and check every setting. The environment wins over the file.
+
+    Raises:
+        StartRefused: one line per mistake: name, value given (secrets masked), what is allowed.
+
+    """
+    raw: dict[str, tuple[str, str]] = {}
+    if env_file is not None and env_file.is_file():
+        raw.update({k: (v or "", ".env") for k, v in dotenv_values(env_file).items() if k.startswith(PREFIX)})
+    raw.update({k: (v, "environment") for k, v in (os.environ if environ is None else environ).items() if k.startswith(PREFIX)})
+    mistakes, given, origins = [], {}, {}
+    for name, (value, origin) in sorted(raw.items()):
+        field = name.removeprefix(PREFIX).lower()
+        if field not in Settings.model_fields or name != name.upper():
+            mistakes.append(f"{name}: there is no such setting ({origin})")
+            continue
+        given[field], origins[field] = value, origin
+    values: Settings | None = None
+    try:
+        values = Settings.model_validate(given)
+    except ValidationError as failure:
+        mistakes += [_mistake(error, given, origins) for error in failure.errors()]
+    else:
+        mistakes += _not_built(values)
+    if mistakes or values is None:
+        raise StartRefused("\n".join(mistakes))
+    return LoadedSettings(values, {field: origins.get(field, "default") for field in Settings.model_fields})
+
+
+def _not_built(values: Settings) -> list[str]:
+    """Settings that would promise what does not exist yet."""
+    mistakes = []
+    if values.redis_url is not None:
+        mistakes.append(f"{PREFIX}REDIS_URL: several instances are not built yet; unset it to run one process")
+    if (values.admin_email is None) != (values.admin_password is None):
+        mistakes.append(f"{PREFIX}ADMIN_EMAIL and {PREFIX}ADMIN_PASSWORD: set both or none")
+    return mistakes
+
+
+def _mistake(error: Any, given: Mapping[str, str], origins: Mapping[str, str]) -> str:
+    """One line for one validation error: name, value, what is allowed."""
+    if not error["loc"]:
+        return str(error["msg"]).removeprefix("Value error, ")
+    field = str(error["loc"][0])
+    allowed = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    value = masked(field, given.get(field, ""))
+    return f"{PREFIX}{field.upper()}={value!r}: {allowed} ({origins.get(field, 'default')})"
+
+
+def masked(field: str, value: object) -> str:
+    """`value` as text, or dots when the setting holds a secret."""
+    if value is None or value == "":
+        return ""
+    name = field.upper()
+    if name == "SECRET_KEY" or (name.endswith(_SECRET_WORDS) and name not in {"PUBLIC_URL", "BACKEND_URL"}):
+        return MASK
+    return str(value)
+
+
+def is_built(field: FieldInfo) -> bool:
+    """False when the setting is accepted and checked but its feature does not exist yet."""
+    extra = field.json_schema_extra
+    return bool(extra.get("built", True)) if isinstance(extra, dict) else True

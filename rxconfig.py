@@ -1,0 +1,16 @@
+"""What Reflex needs to know to build and serve the console."""
+
+import reflex as rx
+
+config = rx.Config(
+    app_name="dashboard_app",
+    telemetry_enabled=False,
+    show_built_with_reflex=False,
+    state_manager_mode="memory",
+    cors_allowed_origins=[],
+    plugins=[
+        rx.plugins.RadixThemesPlugin(
+            theme=rx.theme(accent_color="indigo", gray_color="slate", radius="medium", scaling="100%", panel_background="solid"),
+        ),
+    ],
+)
