@@ -1,0 +1,119 @@
+"""A real Spillway as a subprocess, the way `make run` serves it: for browser tests and for tests of start and stop."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+ADMIN_EMAIL = "ana@example.org"
+ADMIN_PASSWORD = "correct-horse-battery-7"
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@dataclass
+class Instance:
+    """One serving process. `log` holds all it printed."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    data_dir: Path
+    log: Path
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, role: str | None = "admin") -> httpx.Client:
+        """An HTTP client with a bearer token of `role`; None: anonymous."""
+        headers = {"Authorization": f"Bearer {self.token(role)}"} if role else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=15)
+
+    def token(self, role: str) -> str:
+        """An API token of `role`, made by the CLI beside the running app."""
+        if role not in self.tokens:
+            self.tokens[role] = self.cli("token", "create", "--name", f"test-{role}", "--role", role).strip()
+        return self.tokens[role]
+
+    def cli(self, *args: str, stdin: str = "") -> str:
+        """What a CLI command prints, run with this instance's settings."""
+        done = subprocess.run(
+            [sys.executable, "-m", "dashboard_app", *args],
+            cwd=ROOT,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, f"{args}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def stop(self, timeout_s: float = 30) -> int:
+        """The exit code after SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout_s)
+
+
+@contextlib.contextmanager
+def running(data_dir: Path, **settings: object) -> Iterator[Instance]:
+    """A ready instance with `settings` (names without the prefix, any case); stopped by SIGTERM at the end."""
+    port = int(str(settings.pop("port", 0))) or free_port()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SPILLWAY_")}
+    environment |= {
+        "SPILLWAY_PORT": str(port),
+        "SPILLWAY_DATA_DIR": str(data_dir),
+        "SPILLWAY_ADMIN_EMAIL": ADMIN_EMAIL,
+        "SPILLWAY_ADMIN_PASSWORD": ADMIN_PASSWORD,
+    }
+    environment |= {f"SPILLWAY_{name.upper()}": str(value) for name, value in settings.items()}
+    log = data_dir / "serve.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dashboard_app", "serve"], cwd=ROOT, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL
+        )
+    instance = Instance(process, port, data_dir, log, environment=environment)
+    try:
+        _wait_ready(instance)
+        yield instance
+    finally:
+        if process.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                instance.stop()
+        if process.poll() is None:
+            process.kill()
+            process.wait(10)
+
+
+def _wait_ready(instance: Instance, timeout_s: float = 90) -> None:
+    """Return when /readyz is 200; raise with the log when the process ends or the time is over."""
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        if instance.process.poll() is not None:
+            break
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(f"{instance.url}/readyz", timeout=2).status_code == httpx.codes.OK:
+                return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            instance.process.wait(0.1)
+    raise AssertionError(f"not ready:\n{instance.log.read_text()[-4000:]}")
