@@ -1,0 +1,94 @@
+"""Who may do what: one table of actions, each with the least role that may, asked by every gate and every service."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from dashboard_app.model.errors import Forbidden, NotSignedIn
+from dashboard_app.model.user import Principal, Role
+
+ACTIONS: Mapping[str, Role | None] = MappingProxyType(
+    {
+        "open": None,
+        "health.live": None,
+        "health.ping": None,
+        "docs.read": None,
+        "session.read": Role.VIEWER,
+        "session.end": Role.VIEWER,
+        "console.watch": Role.VIEWER,
+        "sources.read": Role.VIEWER,
+        "sources.check": Role.OPERATOR,
+        "sources.write": Role.ADMIN,
+        "pool.status": Role.VIEWER,
+        "pool.test": Role.VIEWER,
+        "pool.history": Role.OPERATOR,
+        "pool.holders": Role.OPERATOR,
+        "pool.cleanup": Role.ADMIN,
+        "loader.read": Role.VIEWER,
+        "loader.refresh": Role.OPERATOR,
+        "breakers.read": Role.VIEWER,
+        "breakers.try": Role.OPERATOR,
+        "breakers.write": Role.ADMIN,
+        "queue.read": Role.VIEWER,
+        "metrics.read": Role.VIEWER,
+        "settings.read": Role.ADMIN,
+        "settings.write": Role.ADMIN,
+        "audit.read": Role.ADMIN,
+        "users.read": Role.ADMIN,
+        "users.write": Role.ADMIN,
+        "tokens.read": Role.ADMIN,
+        "tokens.write": Role.ADMIN,
+        "drill.run": Role.ADMIN,
+    }
+)
+"""Action → least role; None: open to everyone, signed in or not. An action that is not here is denied to all."""
+
+PUBLIC_HEALTH_ACTIONS = frozenset({"health.ping", "pool.status"})
+"""Open when PUBLIC_HEALTH is true; else they need what `least_role` says."""
+
+
+def least_role(action: str, *, public_health: bool = True) -> Role | None:
+    """The least role for `action`, None when it is open to everyone.
+
+    Raises:
+        KeyError: there is no such action.
+
+    """
+    if action in PUBLIC_HEALTH_ACTIONS:
+        return None if public_health else Role.VIEWER
+    return ACTIONS[action]
+
+
+def allowed(role: Role | None, action: str) -> bool:
+    """True when `role` (None: nobody is signed in) may do `action`; an unknown action is never allowed."""
+    if action not in ACTIONS:
+        return False
+    needed = ACTIONS[action]
+    return needed is None or (role is not None and role.covers(needed))
+
+
+def require(principal: Principal | None, action: str) -> None:
+    """Return when `principal` may do `action`.
+
+    Raises:
+        NotSignedIn: nobody is signed in and the action is not open.
+        Forbidden: the role does not reach, or there is no such action.
+
+    """
+    if allowed(principal.role if principal else None, action):
+        return
+    if principal is None:
+        raise NotSignedIn
+    raise Forbidden(refusal(principal.role, action))
+
+
+def refusal(role: Role, action: str) -> str:
+    """The sentence for somebody of `role` who may not do `action`."""
+    needed = ACTIONS.get(action)
+    if needed is None:
+        return "Nobody may do this."
+    return f"This needs the {needed.value} role; you are {_with_article(role)}."
+
+
+def _with_article(role: Role) -> str:
+    """The role as in "you are an operator"."""
+    return f"{'a' if role is Role.VIEWER else 'an'} {role.value}"

@@ -1,0 +1,228 @@
+"""The two engines on Spillway's own database: the guarded pool and, outside the guard, the control pool of two.
+
+Connections are built from the fields of a `DatabaseAddress`: no PG* variable, password file or service file of this process is
+ever read for one.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Iterator
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from dashboard_app.model.errors import DatabaseUnavailable
+from dashboard_app.settings import Settings
+from dashboard_app.store.address import DatabaseAddress
+
+__all__ = ["ANSWER_LIMIT_S", "APPLICATION_NAME", "Database", "DatabaseAddress", "connect", "unavailable_errors"]
+
+APPLICATION_NAME = "spillway"
+ANSWER_LIMIT_S = 2.0
+"""Limit of one connect and of one statement: with the driver's own defaults a frozen server hangs a caller for ever (measured)."""
+CONTROL_CONNECTIONS = 2
+CONTROL_WAIT_S = 1.0
+_CONTROL_RECYCLE_S = 3600
+_AWAY_SQLSTATES = ("08", "28", "53", "57P", "3D")
+"""Classes: connection, authorization, out of resources, shutting down, no such database."""
+
+
+class Database:
+    """Spillway's own database. The constructor does no I/O; the address is asked for at each connect."""
+
+    def __init__(self, address: Callable[[], DatabaseAddress], settings: Settings) -> None:
+        """Build both engines; nothing connects before the first checkout."""
+        self._address = address
+        self.engine: AsyncEngine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._creator(APPLICATION_NAME),
+            pool_size=settings.pool_size,
+            max_overflow=settings.pool_max_overflow,
+            pool_timeout=settings.pool_timeout_s,
+            pool_recycle=int(settings.pool_recycle_s) or 1,
+            pool_pre_ping=settings.pool_pre_ping,
+            pool_use_lifo=True,
+            hide_parameters=True,
+        )
+        self.control: AsyncEngine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._creator(f"{APPLICATION_NAME}-control"),
+            pool_size=CONTROL_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=CONTROL_WAIT_S,
+            pool_recycle=_CONTROL_RECYCLE_S,
+            pool_pre_ping=True,
+            pool_use_lifo=True,
+            hide_parameters=True,
+        )
+
+    def address(self) -> DatabaseAddress:
+        """Where the database is now."""
+        return self._address()
+
+    async def ping(self, timeout_s: float = ANSWER_LIMIT_S) -> float:
+        """Milliseconds that one statement took over the control pool.
+
+        Raises:
+            DatabaseUnavailable: no answer within `timeout_s`; the caller waits no longer than that.
+
+        """
+        began = time.perf_counter()
+        with unavailable_errors():
+            await within(self._select_one(), timeout_s)
+        return (time.perf_counter() - began) * 1000
+
+    async def close(self) -> None:
+        """Close every idle connection of both pools; waits at most a few seconds for a server that is silent."""
+        with contextlib.suppress(TimeoutError):
+            await within(_dispose(self.engine, self.control), 2 * ANSWER_LIMIT_S)
+
+    async def _select_one(self) -> None:
+        """One round trip on the control pool."""
+        async with self.control.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    def _creator(self, application_name: str) -> Callable[[], Awaitable[asyncpg.Connection]]:
+        """What an engine calls to get one driver connection."""
+
+        async def create() -> asyncpg.Connection:
+            return await connect(self._address(), application_name=application_name)
+
+        return create
+
+
+async def _dispose(*engines: AsyncEngine) -> None:
+    """Close what the engines hold."""
+    for engine in engines:
+        await engine.dispose()
+
+
+_LEFT_BEHIND: set[asyncio.Task[None]] = set()
+"""Statements whose caller went on without them; kept so that they are not collected before the driver ends them."""
+
+
+async def within(work: Awaitable[None], limit_s: float) -> None:
+    """Return when `work` is done, or raise TimeoutError after `limit_s` without waiting for its clean-up.
+
+    The driver may take two seconds more to give up a silent connection; that goes on in the background.
+    """
+    task = asyncio.ensure_future(work)
+    _LEFT_BEHIND.add(task)
+    task.add_done_callback(_forget)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=limit_s)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if not done:
+        task.cancel()
+        raise TimeoutError(f"no answer within {limit_s:g} s")
+    task.result()
+
+
+def _forget(task: "asyncio.Task[None]") -> None:
+    """Drop a finished task and read its error, so that nobody warns about it."""
+    _LEFT_BEHIND.discard(task)
+    if not task.cancelled():
+        task.exception()
+
+
+@contextlib.contextmanager
+def unavailable_errors() -> Iterator[None]:
+    """Inside, an error that means "the database is away" becomes DatabaseUnavailable; every other error passes as it is."""
+    try:
+        yield
+    except (OSError, TimeoutError, asyncpg.InterfaceError, PoolTimeout) as error:
+        raise DatabaseUnavailable("The database does not answer.") from error
+    except asyncpg.PostgresError as error:
+        if _is_away(getattr(error, "sqlstate", None)):
+            raise DatabaseUnavailable("The database refuses connections.") from error
+        raise
+    except DBAPIError as error:
+        if error.connection_invalidated or _is_away(getattr(error.orig, "sqlstate", None)) or _is_closed(error):
+            raise DatabaseUnavailable("The connection to the database broke.") from error
+        raise
+
+
+def _is_away(sqlstate: str | None) -> bool:
+    """True for the SQLSTATE classes that say the database cannot be used now."""
+    return bool(sqlstate) and str(sqlstate).startswith(_AWAY_SQLSTATES)
+
+
+def _is_closed(error: DBAPIError) -> bool:
+    """True when the driver says that the connection is gone without an SQLSTATE."""
+    return type(error.orig).__name__ == "InterfaceError"
+
+
+async def connect(
+    address: DatabaseAddress,
+    *,
+    application_name: str = APPLICATION_NAME,
+    timeout_s: float = ANSWER_LIMIT_S,
+    command_timeout_s: float = ANSWER_LIMIT_S,
+) -> asyncpg.Connection:
+    """A driver connection built from fields alone; `prefer` and `allow` may fall back as libpq's do.
+
+    Raises:
+        OSError, TimeoutError, asyncpg.PostgresError: as the driver does; see `unavailable_errors`.
+
+    """
+    attempts = _tls_attempts(address)
+    for number, tls in enumerate(attempts, start=1):
+        try:
+            return await asyncpg.connect(
+                host=address.host,
+                port=address.port,
+                user=address.user,
+                password=address.password.reveal(),
+                database=address.database,
+                passfile="/dev/null",
+                ssl=tls,
+                direct_tls=False,
+                target_session_attrs="any",
+                krbsrvname="postgres",
+                gsslib="gssapi",
+                timeout=timeout_s,
+                command_timeout=command_timeout_s,
+                server_settings={"application_name": application_name},
+            )
+        except (ConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+            if number == len(attempts) or isinstance(error, (ConnectionRefusedError, asyncpg.InvalidPasswordError)):
+                raise
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _tls_attempts(address: DatabaseAddress) -> tuple[ssl.SSLContext | bool, ...]:
+    """What to try, in order. On loopback `prefer` tries clear text first: there is nobody in between."""
+    if address.sslmode == "disable" or address.host.startswith("/"):
+        return (False,)
+    if address.sslmode == "allow" or (address.sslmode == "prefer" and is_loopback(address.host)):
+        return (False, _context(address.sslmode))
+    if address.sslmode == "prefer":
+        return (_context(address.sslmode), False)
+    return (_context(address.sslmode),)
+
+
+def _context(sslmode: str) -> ssl.SSLContext:
+    """A TLS context: verify-ca and verify-full check the certificate against the machine's authorities, the rest only encrypt."""
+    context = ssl.create_default_context()
+    context.check_hostname = sslmode == "verify-full"
+    if sslmode not in {"verify-ca", "verify-full"}:
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def is_loopback(host: str) -> bool:
+    """True for localhost and the loopback addresses."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

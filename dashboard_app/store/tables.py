@@ -1,0 +1,150 @@
+"""Every table of Spillway, as SQLAlchemy Core tables. `alembic/versions` builds them; a test holds both together."""
+
+from sqlalchemy import (
+    ARRAY,
+    REAL,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import CHAR, JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+
+_NOW = func.now()
+
+
+def _at(name: str, *, nullable: bool = False, stamped: bool = False) -> Column[object]:
+    """A column of aware time; `stamped` fills it with the moment of the insert."""
+    return Column(name, DateTime(timezone=True), nullable=nullable, server_default=_NOW if stamped else None)
+
+
+data_sources = Table(
+    "data_sources",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("database", Text, nullable=False, server_default=""),
+    Column("username", Text, nullable=False, server_default=""),
+    Column("password_encrypted", LargeBinary),
+    Column("options", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("environment", Text, nullable=False, server_default=""),
+    Column("tags", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    _at("created_at", stamped=True),
+    _at("updated_at", stamped=True),
+)
+
+health_samples = Table(
+    "health_samples",
+    metadata,
+    Column("source_id", BigInteger, ForeignKey("data_sources.id", ondelete="CASCADE"), primary_key=True),
+    Column("checked_at", DateTime(timezone=True), primary_key=True),
+    Column("status", CHAR(1), CheckConstraint("status IN ('o', 'w', 'b', 'u')", name="status"), nullable=False),
+    Column("latency_ms", REAL),
+    Column("message", Text),
+    Index(None, "checked_at", postgresql_using="brin"),
+)
+
+metric_samples = Table(
+    "metric_samples",
+    metadata,
+    Column("source_id", BigInteger, ForeignKey("data_sources.id", ondelete="CASCADE"), primary_key=True),
+    Column("collected_at", DateTime(timezone=True), primary_key=True),
+    Column("metrics", JSONB, nullable=False),
+    Column("units", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Index(None, "collected_at", postgresql_using="brin"),
+)
+
+_ROLE_RULE = "role IN ('viewer', 'operator', 'admin')"
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("email", String(254), nullable=False),
+    Column("name", String(200), nullable=False, server_default=""),
+    Column("role", Text, CheckConstraint(_ROLE_RULE, name="role"), nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("disabled", Boolean, nullable=False, server_default=text("false")),
+    _at("created_at", stamped=True),
+    _at("updated_at", stamped=True),
+)
+Index("users_email_lower_key", func.lower(users.c.email), unique=True)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id_hash", String(64), primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("address", Text, nullable=False, server_default=""),
+    _at("created_at", stamped=True),
+    _at("last_seen_at", stamped=True),
+    _at("expires_at"),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("prefix", String(16), nullable=False),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("role", Text, CheckConstraint(_ROLE_RULE, name="role"), nullable=False),
+    Column("created_by", Text, nullable=False, server_default=""),
+    _at("created_at", stamped=True),
+    _at("expires_at", nullable=True),
+    _at("last_used_at", nullable=True),
+    _at("revoked_at", nullable=True),
+)
+
+setup_links = Table(
+    "setup_links",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    _at("created_at", stamped=True),
+    _at("expires_at"),
+    _at("used_at", nullable=True),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("uuid", Uuid, nullable=False, unique=True),
+    Column("at", DateTime(timezone=True), nullable=False, index=True),
+    Column("actor", Text, nullable=False),
+    Column("actor_kind", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False, server_default=""),
+    Column("result", Text, nullable=False),
+    Column("request_id", Text, nullable=False, server_default=""),
+    Column("details", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Index(None, "actor", "id"),
+    Index(None, "action", "id"),
+)
