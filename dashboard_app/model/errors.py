@@ -149,6 +149,18 @@ class BackendFailed(Failed):
         self.retry_after_s = retry_after_s
 
 
+class ProbeFailed(Failed):
+    """The source gave no reading. `step` is where it ended: name, TCP, TLS, sign in or query."""
+
+    code = "probe_failed"
+
+    def __init__(self, detail: str = "", *, step: str = "", timed_out: bool = False) -> None:
+        """Keep the step, and whether it ended by the time limit."""
+        super().__init__(detail)
+        self.step = step
+        self.timed_out = timed_out
+
+
 class Reclaimed(Failed):
     """This connection was taken back by the pool guard; its work is lost."""
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
+from dashboard_app.model.health import Health
 from dashboard_app.model.secret import Secret
 
 OWN_SOURCE_ID = 1
@@ -59,3 +61,42 @@ class Source:
     enabled: bool
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """A source as a page shows it. `health` None: never checked; `recent`: up to 30 letters o w b u, oldest first."""
+
+    source: Source
+    health: Health | None
+    recent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the sources that match, in order; `total` counts all that match."""
+
+    items: tuple[SourceView, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class TestStep:
+    """One step of a trial of settings: name, TCP, TLS, sign in or query. `message` says why it failed, or what was found."""
+
+    __test__: ClassVar[bool] = False
+
+    name: str
+    ok: bool
+    ms: float
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TestReport:
+    """The steps that were tried, in order; the first failed one is the last."""
+
+    __test__: ClassVar[bool] = False
+
+    ok: bool
+    steps: tuple[TestStep, ...]
