@@ -1,0 +1,51 @@
+# Two commands matter: `make run` and `make test`. Each sets up all it needs on a machine with Python 3.11 or later, make and git.
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := $(PYTHON) tools/bootstrap.py
+ARGS ?= --help
+
+.PHONY: help run demo dev build cli test check format lock
+.DEFAULT_GOAL := help
+
+help: ## what can be made
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+run: ## set up, then serve dashboard and API on one port
+	@$(SETUP) && exec $(BIN)/python -m dashboard_app serve
+
+demo: ## make run with a fleet of pretend sources and the drill page
+	@$(SETUP) && SPILLWAY_DEMO=true exec $(BIN)/python -m dashboard_app serve
+
+dev: ## make run that builds and starts again after each change
+	@$(SETUP) --dev && exec $(BIN)/python tools/dev.py
+
+build: ## build the console when its sources have changed
+	@$(SETUP) && $(BIN)/python -m dashboard_app.frontend
+
+cli: ## a command beside a running app or without one: make cli ARGS="user list"
+	@$(SETUP) && exec $(BIN)/python -m dashboard_app $(ARGS)
+
+test: ## set up and run every test
+	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
+	@$(BIN)/pytest --cov --cov-report= $(PYTEST)
+	@$(BIN)/coverage report --include='dashboard_app/model/*,dashboard_app/policy/*' --fail-under=100
+
+check: ## format, lint, types, layers, unfinished marks, docs/state.md, dependency audit
+	@$(SETUP) --dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/marks.py
+	$(BIN)/python tools/state_check.py
+	$(BIN)/python tools/advisories.py
+
+format: ## let ruff put the code in shape
+	@$(SETUP) --dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: ## compile requirements.in and requirements-dev.in into files with hashes
+	@$(SETUP) --dev
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt

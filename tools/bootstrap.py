@@ -1,0 +1,123 @@
+"""Make `.venv` and install what Spillway needs, from a bare Python. Does nothing, in a moment, when all of it is there.
+
+python3 tools/bootstrap.py          what runs Spillway
+python3 tools/bootstrap.py --dev    what checks it, too, and the programs that tests drive
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "spillway-installed.json"
+RUN, DEV = "requirements.txt", "requirements-dev.txt"
+OLDEST = (3, 11)
+PROGRAM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+TEST_PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
+TEST_PACKAGES = {"chromium": ("chromium", "fonts-dejavu-core")}
+
+
+def main(dev: bool) -> int:
+    """Set up; 0 when `.venv` is ready."""
+    if sys.version_info < OLDEST:
+        return _with_a_newer_python()
+    wanted = _wanted()
+    if not _is_ready(wanted, dev):
+        (ROOT / ".cache").mkdir(exist_ok=True)
+        with (ROOT / ".cache" / "bootstrap.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # of two at once, the second finds the work done
+            if not _is_ready(wanted, dev) and not _install(wanted, dev):
+                return 1
+    if dev:
+        _test_programs()
+    return 0
+
+
+def _with_a_newer_python() -> int:
+    """Start again under a newer Python of this machine; say so when there is none."""
+    for minor in range(20, OLDEST[1] - 1, -1):
+        newer = shutil.which(f"python3.{minor}")
+        if newer:
+            os.execv(newer, [newer, *sys.argv])  # noqa: S606 - this very script, under another Python
+    found = ".".join(map(str, sys.version_info[:3]))
+    print(f"Spillway needs Python 3.11 or later; {sys.executable} is {found}. Try: make run PYTHON=/path/to/python3.12", file=sys.stderr)
+    return 1
+
+
+def _wanted() -> dict[str, str]:
+    """The stamp of an up-to-date `.venv`: a hash per requirements file, with the Python it is for."""
+    python = f"{sys.implementation.cache_tag}"
+    return {name: hashlib.sha256(python.encode() + (ROOT / name).read_bytes()).hexdigest() for name in (RUN, DEV)}
+
+
+def _is_ready(wanted: dict[str, str], dev: bool) -> bool:
+    try:
+        stamp = json.loads(STAMP.read_text())
+    except (OSError, ValueError):
+        return False
+    names = (RUN, DEV) if dev else (RUN,)
+    return (VENV / "bin" / "python").exists() and all(stamp.get(name) == wanted[name] for name in names)
+
+
+def _install(wanted: dict[str, str], dev: bool) -> bool:
+    """Make `.venv` and install the locked packages, each checked against its hash."""
+    if not _has_this_python():
+        shutil.rmtree(VENV, ignore_errors=True)
+        print("Making .venv", flush=True)
+        made = subprocess.run(
+            [sys.executable, "-m", "venv", VENV], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        if made.returncode != 0:
+            print(made.stdout, "On Debian and Ubuntu: apt-get install python3-venv", sep="\n", file=sys.stderr)
+            return False
+    what = "and what checks it " if dev else ""
+    print(f"Installing what Spillway needs {what}into .venv (the first time takes a minute)", flush=True)
+    options = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--require-hashes"]
+    command = [str(VENV / "bin" / "python"), "-m", "pip", "install", *options, "-r", DEV if dev else RUN]
+    STAMP.unlink(missing_ok=True)
+    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+        print("The packages could not be installed: the lines above say why. Run the same command to try again.", file=sys.stderr)
+        return False
+    STAMP.write_text(json.dumps(wanted if dev else {RUN: wanted[RUN]}))
+    return True
+
+
+def _has_this_python() -> bool:
+    """Whether `.venv` runs, and runs this Python."""
+    try:
+        said = subprocess.run(
+            [VENV / "bin" / "python", "-c", "import pip, sys; print(sys.implementation.cache_tag)"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return False
+    return said.stdout.strip() == sys.implementation.cache_tag
+
+
+def _test_programs() -> None:
+    """Install the programs that tests drive when this is root on a machine with apt; else say which are missing."""
+    path = f"{os.environ.get('PATH', '')}:{PROGRAM_PATH}"
+    missing = [part for part, names in TEST_PROGRAMS.items() if not any(shutil.which(name, path=path) for name in names)]
+    if not missing:
+        return
+    if os.geteuid() == 0 and shutil.which("apt-get", path=path):
+        print(f"Installing {', '.join(missing)} for the tests", flush=True)
+        packages = [package for part in missing for package in TEST_PACKAGES[part]]
+        environment = {**os.environ, "PATH": path, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *packages]):
+            subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        missing = [part for part in missing if not any(shutil.which(name, path=path) for name in TEST_PROGRAMS[part])]
+    if missing:
+        print(f"Not installed: {', '.join(missing)}. The tests that need it are skipped by name (with CI=true they fail).", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main("--dev" in sys.argv[1:]))
