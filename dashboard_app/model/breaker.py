@@ -33,3 +33,12 @@ class Ticket:
 
     generation: int
     is_trial: bool = False
+
+
+class Outcome(StrEnum):
+    """What became of one call, in the window a breaker keeps. `slow` is a success that took long."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    SLOW = "slow"
