@@ -1,0 +1,46 @@
+"""The line chart of the console: uPlot behind one Reflex component, with its frame, list of marks and empty states."""
+
+from typing import Any
+
+import reflex as rx
+
+_asset = rx.asset("live_chart.jsx", shared=True)
+
+
+class LiveChart(rx.NoSSRComponent):
+    """A chart that takes `data` once and then only what is new.
+
+    `data` is columns: [[epoch seconds…], [values or None…], …]; `patch` is {"points": [[epoch seconds, value, …], …]}.
+    `series` is [{"label", "kind": "line" | "step"}], `bands` [{"low", "high", "tone", "name"}], `marks` [{"t", "letter"}].
+    `shown_from` and `shown_to` are epoch seconds, 0: follow the data; `window_s` 0: keep every point.
+    """
+
+    library = f"$/public/{_asset}"
+    tag = "LiveChart"
+    lib_dependencies: list[str] = ["uplot@1.6.32"]  # noqa: RUF012 - Reflex declares props this way
+
+    data: rx.Var[list[list[float | None]]]
+    series: rx.Var[list[dict[str, str]]]
+    patch: rx.Var[dict[str, list[list[float | None]]]]
+    bands: rx.Var[list[dict[str, Any]]]
+    marks: rx.Var[list[dict[str, Any]]]
+    ticks: rx.Var[list[float]]
+    height: rx.Var[int]
+    y_max: rx.Var[float]
+    y_least: rx.Var[float]
+    unit: rx.Var[str]
+    label: rx.Var[str]
+    sync_key: rx.Var[str]
+    window_s: rx.Var[float]
+    live: rx.Var[bool]
+    shown_from: rx.Var[float]
+    shown_to: rx.Var[float]
+
+    def add_imports(self) -> dict[str, str]:
+        """UPlot's own stylesheet, served by us like everything else."""
+        return {"": "uplot/dist/uPlot.min.css"}
+
+
+def live_chart(*, height: int, **props: Any) -> rx.Component:
+    """A chart in a box that has its final height before the script arrives, so nothing below it ever shifts."""
+    return rx.el.div(LiveChart.create(height=height, **props), class_name="lc-frame", style={"min_height": f"{height + 56}px"})
