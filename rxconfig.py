@@ -2,6 +2,8 @@
 
 import reflex as rx
 
+from dashboard_app.console.same_origin import SameOriginPlugin
+
 config = rx.Config(
     app_name="dashboard_app",
     telemetry_enabled=False,
@@ -12,5 +14,6 @@ config = rx.Config(
         rx.plugins.RadixThemesPlugin(
             theme=rx.theme(accent_color="indigo", gray_color="slate", radius="medium", scaling="100%", panel_background="solid"),
         ),
+        SameOriginPlugin(),
     ],
 )
