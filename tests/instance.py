@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 
+from dashboard_app.store.embedded import EmbeddedServer
+
 ROOT = Path(__file__).resolve().parent.parent
 ADMIN_EMAIL = "ana@example.org"
 ADMIN_PASSWORD = "correct-horse-battery-7"
@@ -67,6 +69,37 @@ class Instance:
         return done.stdout
 
     environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def postgres(self) -> EmbeddedServer:
+        """The embedded server behind this instance."""
+        return EmbeddedServer(self.data_dir)
+
+    @contextlib.contextmanager
+    def postgres_frozen(self) -> Iterator[None]:
+        """SIGSTOP to every process of its server for the length of the block: connections stay open, nothing answers."""
+        server, stopped = self.postgres, set()
+        while fresh := set(server.pids()) - stopped:
+            for pid in fresh:
+                os.kill(pid, signal.SIGSTOP)
+            stopped |= fresh
+        try:
+            yield
+        finally:
+            for pid in stopped:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def postgres_stopped(self) -> Iterator[None]:
+        """Its server stopped on purpose for the length of the block: connecting is refused."""
+        server = self.postgres
+        server.stop()
+        try:
+            yield
+        finally:
+            server.start()
+            server.stop_if_last_user()
 
     def stop(self, timeout_s: float = 30) -> int:
         """The exit code after SIGTERM."""

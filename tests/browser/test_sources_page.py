@@ -1,0 +1,77 @@
+"""The list of sources and one source: add, test, edit, pause, delete, filter, open."""
+
+import re
+
+from playwright.async_api import expect
+
+from tests.browser.conftest import NARROW, calm
+
+
+async def test_sign_in_is_a_plain_form_that_needs_no_script(backend, visit):
+    async with visit(backend, java_script_enabled=False) as v:
+        await v.open("/")
+        await expect(v.page).to_have_url(re.compile("/login"))
+        await v.page.get_by_test_id("sign-in-email").fill("ana@example.org")
+        await v.page.get_by_test_id("sign-in-password").fill("not the password")
+        await v.page.get_by_test_id("sign-in-submit").click()
+        await expect(v.page.get_by_text("Email or password is not right.")).to_be_visible()
+        await v.page.get_by_test_id("sign-in-password").fill("correct-horse-battery-7")
+        await v.page.get_by_test_id("sign-in-email").fill("ana@example.org")
+        await v.page.get_by_test_id("sign-in-submit").click()
+        await v.page.wait_for_url(f"{backend.url}/")
+
+
+async def test_a_source_is_added_after_a_test_edited_and_deleted(backend, visit):
+    await calm(backend)
+    own = backend.postgres.address()
+    async with visit(backend) as v:
+        await v.sign_in()
+        await v.page.get_by_test_id("add-source").click()
+        dialog = v.page.get_by_role("dialog")
+        await dialog.get_by_label("Name").fill("zeta-orders")
+        await dialog.get_by_label("Host").fill(own.host)
+        await dialog.get_by_label("Port").fill(str(own.port))
+        await dialog.get_by_label("Database").fill(own.database)
+        await dialog.get_by_label("User").fill(own.user)
+        await dialog.get_by_label("Password").fill(own.password.reveal())
+        await dialog.get_by_role("button", name="Test").click()
+        await expect(dialog.get_by_text(re.compile("query", re.IGNORECASE)).first).to_be_visible(timeout=10_000)
+        await dialog.get_by_role("button", name="Save").click()
+        await expect(dialog).to_have_count(0)
+        await v.page.get_by_placeholder("Filter sources").fill("zeta")
+        card = v.page.get_by_test_id("source-card")
+        await expect(card).to_have_count(1, timeout=10_000)
+        await expect(v.page).to_have_url(re.compile("zeta"))
+        await expect(card).to_have_attribute("data-status", "healthy", timeout=30_000)
+        assert own.password.reveal() not in await v.page.content()
+        with backend.client() as api:
+            (source,) = api.get("/scan/data-sources", params={"search": "zeta"}).json()["items"]
+            assert "password" not in source
+            await v.open(f"/sources/{source['id']}")
+            await expect(v.page.get_by_role("heading", level=1)).to_contain_text("zeta-orders", timeout=10_000)
+            await expect(v.page.get_by_text("connections", exact=False).first).to_be_visible()
+            assert api.delete(f"/scan/data-sources/{source['id']}").status_code in {200, 204}
+            await v.open(f"/sources/{source['id']}")
+            await expect(v.page.get_by_text(f"There is no source {source['id']}.")).to_be_visible(timeout=15_000)
+
+
+async def test_the_demo_fleet_is_on_the_page_worst_first(backend, visit):
+    await calm(backend)
+    async with visit(backend) as v:
+        await v.sign_in()
+        cards = v.page.get_by_test_id("source-card")
+        await expect(cards.nth(23)).to_be_visible(timeout=20_000)
+        await expect(cards.first).to_have_attribute("data-status", "unhealthy", timeout=60_000)
+
+
+async def test_every_page_fits_a_phone(backend, visit):
+    await calm(backend)
+    async with visit(backend, NARROW) as v:
+        await v.sign_in()
+        for path in ("/", "/pool", "/sources/1", "/audit", "/settings", "/drill"):
+            await v.open(path)
+            await expect(v.page.get_by_role("heading", level=1)).to_be_visible(timeout=15_000)
+            for vital in ("throttling-level", "pool-usage", "breaker-indicator"):
+                await expect(v.page.get_by_test_id(vital)).to_be_in_viewport()
+            overflow = await v.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert overflow <= 0, f"{path} scrolls sideways by {overflow} px"
