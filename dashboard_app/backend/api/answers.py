@@ -1,0 +1,104 @@
+"""How values become JSON: orjson, times in UTC with `Z`, secrets never."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from dashboard_app.model.health import Check, Health, Metrics
+from dashboard_app.model.pool import Holder
+from dashboard_app.model.source import Source
+
+_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_PASSTHROUGH_DATETIME
+
+
+def at(moment: datetime) -> str:
+    """`moment` in UTC as `2026-01-31T12:00:00.123Z`; milliseconds are left out when they are zero."""
+    utc = moment.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds" if utc.microsecond >= 1000 else "seconds").replace("+00:00", "Z")  # noqa: PLR2004 - µs in a ms
+
+
+def _plain(value: object) -> object:
+    """What orjson does not know by itself. Raises TypeError for anything else, a Secret above all."""
+    if isinstance(value, datetime):
+        return at(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    raise TypeError(type(value).__name__)
+
+
+def dumps(value: object) -> bytes:
+    """`value` as JSON bytes."""
+    return orjson.dumps(value, default=_plain, option=_OPTIONS)
+
+
+def answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON response."""
+    return Response(dumps(value), status, headers=dict(headers or {}), media_type="application/json")
+
+
+def _check(check: Check) -> dict[str, Any]:
+    """One check; words that are empty are left out."""
+    found: dict[str, Any] = {"name": check.name, "status": check.status, "observed": check.observed, "unit": check.unit}
+    return found | {key: text for key, text in (("limit", check.limit), ("message", check.message)) if text}
+
+
+def health_json(health: Health) -> dict[str, Any]:
+    """A health as the contract spells it."""
+    return {
+        "data_source_id": health.data_source_id,
+        "status": health.status,
+        "since": health.since,
+        "latency_ms": health.latency_ms,
+        "checked_at": health.checked_at,
+        "message": health.message,
+        "checks": [_check(check) for check in health.checks],
+    }
+
+
+def metrics_json(metrics: Metrics) -> dict[str, Any]:
+    """Metrics as the contract spells them."""
+    return {
+        "data_source_id": metrics.data_source_id,
+        "collected_at": metrics.collected_at,
+        "metrics": dict(metrics.metrics),
+        "units": dict(metrics.units),
+    }
+
+
+def source_json(source: Source) -> dict[str, Any]:
+    """A source without any credential."""
+    return {
+        "id": source.id,
+        "name": source.name,
+        "kind": source.kind,
+        "host": source.host,
+        "port": source.port,
+        "database": source.database,
+        "username": source.username,
+        "options": dict(source.options),
+        "environment": source.environment,
+        "tags": list(source.tags),
+        "enabled": source.enabled,
+        "created_at": source.created_at,
+        "updated_at": source.updated_at,
+    }
+
+
+def holder_json(holder: Holder) -> dict[str, Any]:
+    """One holder of a connection."""
+    return {
+        "id": holder.id,
+        "task": holder.task,
+        "route": holder.route,
+        "call_site": holder.call_site,
+        "held_s": holder.held_s,
+        "state": holder.state,
+        "query": holder.query,
+        "suspected_leak": holder.suspected_leak,
+        "backend_pid": holder.backend_pid,
+    }

@@ -1,0 +1,73 @@
+"""The API: its routes, and what stands round them."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, FastAPI
+
+from dashboard_app.backend.api.actions import ActionTable, table_of
+from dashboard_app.backend.api.audit import audit_routes
+from dashboard_app.backend.api.deps import ApiDeps
+from dashboard_app.backend.api.docs import docs_routes
+from dashboard_app.backend.api.drill import Drill, drill_routes
+from dashboard_app.backend.api.health import health_routes
+from dashboard_app.backend.api.limits import BodyLimits, EveryAnswer
+from dashboard_app.backend.api.metrics import ApiMetrics, Measured, metrics_routes
+from dashboard_app.backend.api.openapi import describe
+from dashboard_app.backend.api.pool import pool_routes
+from dashboard_app.backend.api.problems import LastResort, add_handlers
+from dashboard_app.backend.api.sources import source_routes
+from dashboard_app.backend.drill.holds import Holds
+from dashboard_app.backend.drill.outage import Failing, Outage
+
+_VERSION = "1"
+PREFIXES = ("/api/", "/scan/", "/docs/")
+PATHS = ("/metrics", "/livez", "/readyz", "/openapi.json", "/docs")
+"""What belongs to the API; every other path is a page's. An unknown path below a prefix is a 404 problem."""
+
+
+def is_api_path(path: str) -> bool:
+    """True when a request for `path` is the API's to answer."""
+    return path in PATHS or path.startswith(PREFIXES)
+
+
+def build_api(deps: ApiDeps, extra_routers: Sequence[APIRouter] = ()) -> FastAPI:
+    """The API, ready to be served; `extra_routers` are the console's own calls.
+
+    `app.state.actions` is its `ActionTable`; `app.state.holds` what the drill holds (None: no demo), to release at shutdown.
+    Who asks is read from the scope (`spillway.principal`, `spillway.request_id`): the gate and `Permit` stand in front.
+
+    Raises:
+        StartRefused: a route names no action.
+
+    """
+    app = FastAPI(title="Spillway", version=_VERSION, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    metrics = ApiMetrics(deps.guard)
+    routers = [
+        health_routes(deps),
+        pool_routes(deps),
+        source_routes(deps, metrics.saw),
+        audit_routes(deps),
+        metrics_routes(metrics),
+        docs_routes(app),
+    ]
+    outage = Outage(deps.clock)
+    holds = Holds(deps.engine, deps.guard, deps.clock) if deps.settings.demo else None
+    if holds is not None:
+        routers.append(drill_routes(deps, Drill(holds, outage, lambda: app)))
+    for router in (*routers, *extra_routers):
+        app.include_router(router)
+    table = table_of(app)
+    app.state.actions, app.state.holds = table, holds
+    add_handlers(app)
+    _surround(app, deps, table, metrics, outage)
+    app.openapi = lambda: describe(app, public_health=deps.settings.public_health)  # type: ignore[method-assign]  # FastAPI's own way
+    return app
+
+
+def _surround(app: FastAPI, deps: ApiDeps, table: ActionTable, metrics: ApiMetrics, outage: Outage) -> None:
+    """Put the pure ASGI layers round the routes; the last one added is the outermost."""
+    app.add_middleware(BodyLimits, action_of=table.action_of)
+    app.add_middleware(Failing, outage=outage)
+    app.add_middleware(LastResort)
+    app.add_middleware(Measured, metrics=metrics)
+    app.add_middleware(EveryAnswer, hint=deps.guard.hint)

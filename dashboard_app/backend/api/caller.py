@@ -1,0 +1,76 @@
+"""Who asks, under which request id; and writes that leave a row in the audit."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.requests import Request
+
+from dashboard_app.backend.api.deps import ApiDeps
+from dashboard_app.model.errors import NotSignedIn, SpillwayError
+from dashboard_app.model.user import Principal
+from dashboard_app.policy.permission import require
+
+
+def principal_of(request: Request) -> Principal | None:
+    """Who asks; None when nobody is signed in. Set by the gate, or by the console's in-process transport."""
+    found = request.scope.get("spillway.principal")
+    return found if isinstance(found, Principal) else None
+
+
+def request_id_of(request: Request) -> str:
+    """The id of this request, "" when no gate stands in front."""
+    return str(request.scope.get("spillway.request_id", ""))
+
+
+def signed_in(request: Request, action: str) -> Principal:
+    """Who asks, when they may do `action`: the last of the gates, where the work is done.
+
+    Raises:
+        NotSignedIn: nobody is signed in.
+        Forbidden: the role does not reach.
+
+    """
+    principal = principal_of(request)
+    require(principal, action)
+    if principal is None:
+        raise NotSignedIn
+    return principal
+
+
+@asynccontextmanager
+async def audited(
+    deps: ApiDeps, request: Request, action: str, target: str, details: Mapping[str, object] | None = None
+) -> AsyncIterator[dict[str, Any]]:
+    """Record one row when the block ends: "ok", or the code of the error that ended it. The block may add to the details.
+
+    Raises:
+        NotSignedIn, Forbidden: before the block begins.
+
+    """
+    principal = signed_in(request, action)
+    noted: dict[str, Any] = {"target": target, **(details or {})}
+    result = "failed"
+    try:
+        yield noted
+        result = "ok"
+    except SpillwayError as error:
+        result = error.code
+        raise
+    finally:
+        named = str(noted.pop("target"))
+        await deps.audit.record(principal, action, named, result, request_id=request_id_of(request), details=noted)
+
+
+@asynccontextmanager
+async def database_work(deps: ApiDeps, request: Request) -> AsyncIterator[None]:
+    """A place for work on the guarded pool, labelled with route and request.
+
+    Raises:
+        DatabaseUnavailable: the pool is full, or no place came free in time.
+
+    """
+    route = f"{request.method} {getattr(request.scope.get('route'), 'path', request.url.path)}"
+    async with deps.guard.admission():
+        with deps.guard.holding(route=route, task=f"request {request_id_of(request)}".strip()):
+            yield

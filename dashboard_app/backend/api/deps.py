@@ -1,0 +1,162 @@
+"""What the API is built from: protocols, so that it runs on the real services and on small fakes alike."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from dashboard_app.model.clock import Clock
+from dashboard_app.model.health import Health, Metrics
+from dashboard_app.model.pool import Holder, PoolCounts, ThrottlingConfig
+from dashboard_app.model.secret import Secret
+from dashboard_app.model.source import Page, Source, SourceSettings, TestReport
+from dashboard_app.model.user import Principal
+from dashboard_app.settings import Settings
+
+
+class CleanupReport(Protocol):
+    """What a cleanup did, or would do."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer of `force-cleanup`."""
+
+
+class Guard(Protocol):
+    """The part of the pool guard that the API speaks to."""
+
+    def counts(self) -> PoolCounts:
+        """The pool now."""
+
+    def status(self, *, call_sites: bool = True) -> dict[str, Any]:
+        """The status document."""
+
+    def throttling_config(self) -> ThrottlingConfig:
+        """What clients may send now."""
+
+    def hint(self) -> str:
+        """The value of `X-Throttle`."""
+
+    def holders(self) -> Sequence[Holder]:
+        """Who holds connections."""
+
+    def call_sites(self) -> Sequence[Mapping[str, Any]]:
+        """Which code checks connections out, and for how long."""
+
+    def admission(self) -> AbstractAsyncContextManager[Any]:
+        """A place for database work. Raises DatabaseUnavailable."""
+
+    def holding(self, *, task: str = "", route: str = "", exempt: str = "") -> AbstractContextManager[Any]:
+        """Label checkouts made inside."""
+
+    async def connection_test(self) -> dict[str, Any]:
+        """Check one connection out of the guarded pool and ask the server its version."""
+
+    async def cleanup(self, *, dry_run: bool) -> CleanupReport:
+        """Free the pool, or say what would be freed."""
+
+
+class Sources(Protocol):
+    """The registry of sources."""
+
+    async def list(
+        self,
+        *,
+        search: str = "",
+        kind: str | None = None,
+        status: str | None = None,
+        tag: str | None = None,
+        sort: str = "name",
+        limit: int = 50,
+        offset: int = 0,
+    ) -> Page:
+        """One page of sources."""
+
+    async def get(self, source_id: int) -> Source:
+        """The source. Raises NotFound."""
+
+    async def create(self, settings: SourceSettings) -> Source:
+        """The new source. Raises Conflict, InvalidInput."""
+
+    async def update(self, source_id: int, changes: Mapping[str, Any]) -> Source:
+        """The source after the changes. Raises NotFound, Conflict, InvalidInput."""
+
+    async def delete(self, source_id: int) -> None:
+        """Remove it. Raises NotFound, Conflict (the built-in one)."""
+
+    async def credentials(self, source_id: int) -> Secret:
+        """The stored password."""
+
+
+class Probing(Protocol):
+    """The probes behind the sources."""
+
+    async def health(self, source_id: int) -> Health:
+        """The health now, or a result younger than 1 s."""
+
+    async def metrics(self, source_id: int) -> Metrics:
+        """The numbers now. Raises ProbeFailed when the source does not give them."""
+
+    async def test(self, settings: SourceSettings) -> TestReport:
+        """Try settings without saving them."""
+
+
+class History(Protocol):
+    """Samples kept of each source."""
+
+    async def points(self, source_id: int, metric: str, since: datetime, until: datetime, points: int) -> Sequence[Sequence[float]]:
+        """`[[epoch_ms, value], …]`, at most about `points` of them."""
+
+
+class Audit(Protocol):
+    """Who did what to what."""
+
+    async def record(
+        self,
+        principal: Principal,
+        action: str,
+        target: str,
+        result: str = "ok",
+        *,
+        request_id: str = "",
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        """Keep one row. Never lost, never blocks for long."""
+
+    async def page(
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        before: int | None = None,
+    ) -> Sequence[Any]:
+        """Rows, newest first."""
+
+
+def _nothing_missing() -> list[str]:
+    """No reason not to be ready."""
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDeps:
+    """Everything the API calls. `readiness` gives the reasons why the process cannot serve yet; none: it can.
+
+    `ping` answers the milliseconds of one round trip over the control pool and raises DatabaseUnavailable.
+    """
+
+    settings: Settings
+    clock: Clock
+    guard: Guard
+    engine: AsyncEngine
+    ping: Callable[[], Awaitable[float]]
+    sources: Sources
+    probing: Probing
+    history: History
+    audit: Audit
+    readiness: Callable[[], list[str]] = _nothing_missing

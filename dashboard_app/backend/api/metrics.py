@@ -1,0 +1,116 @@
+"""`GET /metrics`: what the process measures of itself, as Prometheus text."""
+
+import time
+from collections.abc import Iterator
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dashboard_app.backend.api.deps import Guard
+from dashboard_app.model.health import Health
+from dashboard_app.model.pool import Level
+from dashboard_app.runtime.routing import acts, strict_router
+
+_METHODS = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"})
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class ApiMetrics:
+    """The registry of one app: its requests, its probes, and its pool, read when somebody asks."""
+
+    def __init__(self, guard: Guard) -> None:
+        """A registry of its own, so that two apps in one process do not mix."""
+        self.registry = CollectorRegistry(auto_describe=False)
+        self.requests = Counter("spillway_http_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry)
+        self.seconds = Histogram(
+            "spillway_http_request_duration_seconds",
+            "Time to the last byte.",
+            ("method", "route"),
+            registry=self.registry,
+            buckets=_BUCKETS,
+        )
+        self.probes = Counter("spillway_probes", "Health readings answered, by status.", ("status",), registry=self.registry)
+        self.registry.register(_PoolCollector(guard))
+
+    def saw(self, health: Health) -> None:
+        """Count one health reading that was answered."""
+        self.probes.labels(health.status.value).inc()
+
+    def text(self) -> bytes:
+        """Everything, in the text format."""
+        return generate_latest(self.registry)
+
+
+class _PoolCollector(Collector):
+    """Pool, admission and level, from the guard's own counts: no connection is taken."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def collect(self) -> Iterator[Metric]:
+        """One reading."""
+        status, counts = self._guard.status(call_sites=False), self._guard.counts()
+        pool = GaugeMetricFamily("spillway_pool_connections", "Connections of the guarded pool.", labels=("state",))
+        for state in ("checked_out", "idle", "overflow", "capacity", "waiting"):
+            pool.add_metric([state], getattr(counts, state))
+        yield pool
+        yield GaugeMetricFamily("spillway_pool_usage_ratio", "checked_out / capacity.", counts.usage_percent / 100)
+        yield GaugeMetricFamily("spillway_pool_oldest_wait_seconds", "How long the oldest waiter has waited.", counts.oldest_wait_s)
+        yield GaugeMetricFamily("spillway_admission_in_flight", "Database work admitted now.", status["admission"]["in_flight"])
+        yield GaugeMetricFamily("spillway_admission_limit", "Database work admitted at most.", status["admission"]["limit"])
+        yield CounterMetricFamily("spillway_admission_rejected", "Work refused a place.", status["admission"]["rejected_total"])
+        level = GaugeMetricFamily("spillway_throttling_level", "1 for the level that holds.", labels=("level",))
+        for one in Level:
+            level.add_metric([one.value], float(one.value == status["throttling_level"]))
+        yield level
+
+
+def metrics_routes(metrics: ApiMetrics) -> APIRouter:
+    """`GET /metrics`."""
+    router = strict_router("operations")
+    content = {"text/plain": {"schema": {"type": "string"}}}
+
+    @router.get(
+        "/metrics",
+        openapi_extra=acts("metrics.read"),
+        response_class=Response,
+        responses={200: {"content": content, "description": "Text."}},
+    )
+    async def prometheus() -> Response:
+        """Pool, admission, level, probes and requests as Prometheus text."""
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+class Measured:
+    """Pure ASGI: counts each answer under the route's template, never under the path, so that labels stay few."""
+
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
+        """Wrap `app`."""
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on and count."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            route = getattr(scope.get("route"), "path", "") or "none"
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._metrics.requests.labels(method, route, str(status)).inc()
+            self._metrics.seconds.labels(method, route).observe(time.perf_counter() - began)

@@ -1,0 +1,113 @@
+"""The guard's calls: none of them takes a connection from the guarded pool, the connection test excepted."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from dashboard_app.backend.api.answers import answer, holder_json
+from dashboard_app.backend.api.caller import audited, principal_of, signed_in
+from dashboard_app.backend.api.deps import ApiDeps
+from dashboard_app.backend.api.pool_schemas import CleanupIn, CleanupOut, ConnectionTestOut, HoldersOut, StatusOut, ThrottlingOut
+from dashboard_app.model.pool import ThrottlingConfig
+from dashboard_app.runtime.routing import acts, strict_router
+
+_PATH = "/api/v1/health/database"
+
+
+def pool_routes(deps: ApiDeps) -> APIRouter:
+    """The routes under `/api/v1/health/database`."""
+    router = strict_router("pool")
+    _add_reading(router, deps)
+    _add_doing(router, deps)
+    return router
+
+
+def _add_reading(router: APIRouter, deps: ApiDeps) -> None:
+    """Status, throttling-config, holders."""
+
+    @router.get(f"{_PATH}/status", response_model=StatusOut, openapi_extra=acts("pool.status"))
+    async def pool_status(request: Request) -> Response:
+        """How full the pool is, and what follows from it. Reasons name call sites only to people who are signed in."""
+        return answer(deps.guard.status(call_sites=principal_of(request) is not None))
+
+    @router.get(
+        f"{_PATH}/throttling-config",
+        response_model=ThrottlingOut,
+        openapi_extra=acts("pool.status"),
+        responses={304: {"description": "Nothing changed since the ETag in If-None-Match."}},
+    )
+    async def throttling_config(request: Request) -> Response:
+        """What a client may send now. `version` grows with every change, and with it the ETag."""
+        config = deps.guard.throttling_config()
+        tag = f'"{config.version}"'
+        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        if _has_tag(request.headers.get("if-none-match", ""), tag):
+            return Response(status_code=304, headers=headers)
+        return answer(throttling_json(config), headers=headers)
+
+    @router.get(f"{_PATH}/holders", response_model=HoldersOut, openapi_extra=acts("pool.holders"))
+    async def holders(request: Request) -> Response:
+        """Who holds connections, and which code checks them out."""
+        signed_in(request, "pool.holders")
+        items = [holder_json(holder) for holder in deps.guard.holders()]
+        return answer({"items": items, "call_sites": [dict(site) for site in deps.guard.call_sites()]})
+
+
+def _add_doing(router: APIRouter, deps: ApiDeps) -> None:
+    """Connection test, cleanup."""
+    test = _OneAtATime(deps)
+
+    @router.get(f"{_PATH}/connection-test", response_model=ConnectionTestOut, openapi_extra=acts("pool.test"))
+    async def connection_test() -> Response:
+        """Take one connection from the pool and ask the server something. Callers who come while one runs share its answer."""
+        return answer(await test.run())
+
+    @router.post(f"{_PATH}/force-cleanup", response_model=CleanupOut, response_model_exclude_none=True, openapi_extra=acts("pool.cleanup"))
+    async def force_cleanup(request: Request, body: CleanupIn | None = None) -> Response:
+        """Free the pool: close idle connections, take back lost ones, end this app's own idle transactions. A dry run only lists."""
+        signed_in(request, "pool.cleanup")
+        if body is not None and body.dry_run:
+            return answer((await deps.guard.cleanup(dry_run=True)).to_json())
+        async with audited(deps, request, "pool.cleanup", "pool") as noted:
+            report = (await deps.guard.cleanup(dry_run=False)).to_json()
+            noted.update({name: report[name] for name in ("closed_idle", "reclaimed", "terminated_backends") if name in report})
+        return answer(report)
+
+
+def throttling_json(config: ThrottlingConfig) -> dict[str, Any]:
+    """A throttling config as the contract spells it."""
+    return {
+        "throttling_level": config.level,
+        "max_concurrent_requests": config.max_concurrent_requests,
+        "max_requests_per_minute": config.max_requests_per_minute,
+        "request_delay_ms": config.request_delay_ms,
+        "circuit_breaker_open": config.circuit_breaker_open,
+        "emergency_mode_active": config.emergency_mode_active,
+        "alert": config.alert,
+        "usage_percent": config.usage_percent,
+        "reasons": list(config.reasons),
+        "version": config.version,
+        "ttl_s": config.ttl_s,
+        "measured_at": config.measured_at,
+    }
+
+
+def _has_tag(given: str, tag: str) -> bool:
+    """True when an `If-None-Match` header names `tag` (weakly compared, RFC 9110) or `*`."""
+    return any(one.strip().removeprefix("W/") in {tag, "*"} for one in given.split(","))
+
+
+class _OneAtATime:
+    """The connection test: one runs, whoever comes meanwhile gets its answer."""
+
+    def __init__(self, deps: ApiDeps) -> None:
+        """Nothing runs yet."""
+        self._deps = deps
+        self._running: asyncio.Task[dict[str, Any]] | None = None
+
+    async def run(self) -> dict[str, Any]:
+        """The answer of the test that runs, or of a new one. A caller who leaves does not end it for the others."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._deps.guard.connection_test())
+        return await asyncio.shield(self._running)

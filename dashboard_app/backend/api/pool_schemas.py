@@ -1,0 +1,142 @@
+"""What the guard's calls take and give."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from dashboard_app.backend.api.values import Answer, Body, Truth
+from dashboard_app.model.pool import CleanupAction, HolderState, Level, PoolHealth
+
+
+class PoolOut(Answer):
+    """The pool's counts."""
+
+    size: int
+    max_overflow: int
+    capacity: int
+    checked_out: int
+    idle: int
+    overflow: int
+    waiting: int
+    oldest_wait_s: float
+
+
+class AdmissionOut(Answer):
+    """Work admitted at once."""
+
+    limit: int
+    in_flight: int
+    rejected_total: int
+
+
+class ForecastOut(Answer):
+    """Where usage is going; `exhaustion_in_s` null: not towards full."""
+
+    slope_percent_per_min: float | None
+    exhaustion_in_s: float | None
+
+
+class StatusOut(Answer):
+    """The pool's status."""
+
+    status: PoolHealth
+    usage_percent: float
+    peak_usage_percent: float
+    pool: PoolOut
+    admission: AdmissionOut
+    throttling_level: Level
+    emergency_mode_active: bool
+    circuit_breaker: Literal["closed", "open"]
+    reasons: list[str]
+    last_cleanup_at: datetime | None
+    forecast: ForecastOut
+    measured_at: datetime
+
+
+class ThrottlingOut(Answer):
+    """What a client may send."""
+
+    throttling_level: Level
+    max_concurrent_requests: int
+    max_requests_per_minute: int
+    request_delay_ms: int
+    circuit_breaker_open: bool
+    emergency_mode_active: bool
+    alert: Literal["info", "warning", "critical"] | None
+    usage_percent: float
+    reasons: list[str]
+    version: int
+    ttl_s: float
+    measured_at: datetime
+
+
+class ConnectionTestOut(Answer):
+    """One checkout from the guarded pool; `error` says why it failed."""
+
+    ok: bool
+    latency_ms: float | None = None
+    server_version: str | None = None
+    via: Literal["pool"] = "pool"
+    error: str | None = None
+
+
+class HolderOut(Answer):
+    """Who holds one connection."""
+
+    id: int
+    task: str
+    route: str
+    call_site: str
+    held_s: float
+    state: HolderState
+    query: str
+    suspected_leak: bool
+    backend_pid: int | None
+
+
+class CallSiteOut(Answer):
+    """Code that checks connections out."""
+
+    call_site: str
+    checkouts: int
+    held_s_total: float
+    held_s_p95: float | None
+
+
+class HoldersOut(Answer):
+    """Who holds connections, oldest first, and which code checks them out."""
+
+    items: list[HolderOut]
+    call_sites: list[CallSiteOut]
+
+
+class CleanupIn(Body):
+    """Whether only to report."""
+
+    dry_run: Truth = False
+
+
+class VictimOut(Answer):
+    """One connection that would be touched."""
+
+    id: int
+    holder: str
+    age_s: float
+    action: CleanupAction
+    reason: str
+
+
+class CleanupOut(Answer):
+    """What a cleanup did, or (dry run) would do."""
+
+    closed_idle: int
+    reclaimed: int
+    terminated_backends: int
+    before: PoolOut
+    after: PoolOut
+    duration_ms: float
+    victims: list[VictimOut] | None = Field(default=None, description="Dry run only.")
+    left_alone: Any = Field(default=None, description="Dry run only: what is left alone, and why.")
+    usage_after_percent: float | None = Field(default=None, description="Dry run only.")
+    level_after: Level | None = Field(default=None, description="Dry run only.")
