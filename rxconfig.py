@@ -16,4 +16,5 @@ config = rx.Config(
         ),
         SameOriginPlugin(),
     ],
+    disable_plugins=[rx.plugins.SitemapPlugin],
 )

@@ -17,6 +17,7 @@ import uvicorn
 
 from dashboard_app import frontend
 from dashboard_app.model.errors import StartRefused
+from dashboard_app.runtime import logs
 from dashboard_app.settings import LoadedSettings, Settings
 from dashboard_app.store import embedded
 from dashboard_app.store.data_dir import owned
@@ -32,6 +33,7 @@ _BACKLOG = 2048
 def serve(loaded: LoadedSettings) -> int:
     """Serve until SIGINT or SIGTERM; the exit code: 0 after an orderly stop, 1 when Spillway did not start (the reason is on stderr)."""
     settings = loaded.values
+    logs.configure(settings.log_format, settings.log_level)
     for number in _SIGNALS:
         signal.signal(number, _leave)  # a signal before the server runs still stops what was started
     database = embedded.of_settings(settings)

@@ -1,0 +1,134 @@
+"""Log lines for people or machines, without secrets whoever wrote them: ours and those of every library.
+
+All records of the process leave through the root logger's one handler, and its formatter redacts the finished line, traces included.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Literal
+from urllib.parse import quote
+
+import structlog
+
+from dashboard_app.model.secret import MASK, Secret
+
+_LIBRARIES = ("reflex", "sqlalchemy", "asyncpg", "uvicorn", "uvicorn.error", "uvicorn.access", "socketio", "engineio", "alembic", "httpx")
+_CHATTY = (
+    "uvicorn",
+    "sqlalchemy",
+    "socketio",
+    "engineio",
+    "alembic",
+    "httpx",
+    "httpcore",
+    "asyncio",
+    "multipart",
+    "python_multipart",
+    "watchfiles",
+)
+_SHORTEST = 6  # a live secret shorter than this would blank ordinary words
+_NAMES = r"password|passwd|passphrase|secret|secret_key|token|api_key|apikey|authorization|proxy-authorization|cookie|set-cookie|dsn|client_token"
+_SECRET_KEY = re.compile(rf"(?:^|[_-])(?:{_NAMES})$", re.IGNORECASE)
+_PATTERNS = (
+    re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@'\"]*:)[^\s'\"]+(?P<after>@)", re.IGNORECASE),  # scheme://user:secret@
+    re.compile(
+        rf"(?P<before>[\"']?[\w-]*(?:{_NAMES})[\"']?\s*[:=]\s*(?P<quote>[\"'])).*?(?P<after>(?P=quote))", re.IGNORECASE
+    ),  # "cookie": "…"
+    re.compile(rf"(?P<before>\b[\w-]*(?:{_NAMES})=)[^\s&,;'\"]+(?P<after>)", re.IGNORECASE),  # token=…
+    re.compile(r"(?P<before>\b(?:Bearer|Basic) )[\w.~+/=-]+(?P<after>)", re.IGNORECASE),
+)
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), 127, *range(128, 160))}
+_CONTROLS |= {
+    code: f"\\u{code:04x}" for code in (0x202A, 0x202B, 0x202C, 0x202D, 0x202E, 0x2066, 0x2067, 0x2068, 0x2069)
+}  # text that runs backwards
+
+
+class _LiveSecrets:
+    """The values that must not appear in a line, and one expression that finds them all."""
+
+    def __init__(self) -> None:
+        self._values: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, value: str) -> None:
+        if len(value) >= _SHORTEST:
+            self._values |= {value, quote(value, safe="")}
+            self._pattern = re.compile("|".join(re.escape(one) for one in sorted(self._values, key=len, reverse=True)))
+
+    def masked(self, text: str) -> str:
+        return text if self._pattern is None else self._pattern.sub(MASK, text)
+
+
+_LIVE = _LiveSecrets()
+
+
+def protect(secret: Secret) -> None:
+    """From now on `secret` prints as dots in every line, wherever it comes from. Secrets under 6 characters are left to their key's name."""
+    _LIVE.add(secret.reveal())
+
+
+def redact(text: str) -> str:
+    """`text` without live secrets, passwords in URLs, and values that stand behind a secret's name."""
+    text = _LIVE.masked(text)
+    for pattern in _PATTERNS:
+        text = pattern.sub(rf"\g<before>{MASK}\g<after>", text)
+    return text
+
+
+def redact_keys(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """A structlog processor: values whose key names a secret become dots; control characters in texts become visible."""
+    return {key: MASK if _SECRET_KEY.search(key) else _clean(value) for key, value in fields.items()}
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: MASK if isinstance(key, str) and _SECRET_KEY.search(key) else _clean(inner) for key, inner in value.items()}
+    return value.translate(_CONTROLS) if isinstance(value, str) else value
+
+
+class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
+    """Renders a record of any logger, then redacts the whole line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+def configure(log_format: Literal["console", "json"], log_level: str) -> None:
+    """Send every record of this process to stderr in one shape; call it once, before anything is built. May be called again in tests."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        redact_keys,
+    ]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        _RedactingFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer(log_format)]
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(log_level.upper())
+    for name in _LIBRARIES:
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = True
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING) if root.level > logging.DEBUG else logging.INFO)
+    logging.captureWarnings(capture=True)
+
+
+def _renderer(log_format: str) -> list[structlog.typing.Processor]:
+    if log_format == "json":
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
