@@ -1,0 +1,127 @@
+// Text that the browser keeps current by itself: ages, countdowns, and clock times in the viewer's zone.
+// The server sends seconds with a value; one timer rewrites text nodes. Nothing is sent for ageing.
+import { createElement, useEffect, useLayoutEffect, useRef } from "react";
+
+const NB = "\u00a0";
+const ticking = new Set();
+let timer = 0;
+
+function span(seconds) {
+  if (seconds < 120) return `${Math.floor(seconds)}${NB}s`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)}${NB}min`;
+  if (seconds < 172800) return `${Math.floor(seconds / 3600)}${NB}h`;
+  return `${Math.floor(seconds / 86400)}${NB}d`;
+}
+
+function words(entry, now) {
+  const passed = (now - entry.from) / 1000;
+  if (entry.mode === "next") {
+    const left = Math.ceil(-passed);
+    return left <= 0 ? "now" : `in ${span(left)}`;
+  }
+  if (entry.mode === "old") return span(Math.max(passed, 0));
+  return passed < 1 ? "now" : `${span(passed)} ago`;
+}
+
+function write(entry, now) {
+  const text = entry.template.replace("{}", words(entry, now));
+  if (!entry.node.firstChild) entry.node.appendChild(document.createTextNode(""));
+  if (entry.node.firstChild.nodeValue !== text) entry.node.firstChild.nodeValue = text;
+  const late = entry.late > 0 && now - entry.from > entry.late * 1000 ? "true" : "false";
+  if (entry.node.dataset.late !== late) entry.node.dataset.late = late;
+}
+
+function tick() {
+  const now = performance.now();
+  for (const entry of ticking) write(entry, now);
+}
+
+function join(entry) {
+  ticking.add(entry);
+  if (!timer) timer = setInterval(tick, 1000);
+  return () => {
+    ticking.delete(entry);
+    if (!ticking.size && timer) {
+      clearInterval(timer);
+      timer = 0;
+    }
+  };
+}
+
+// seconds: age now (mode ago, old) or seconds to go (mode next); null: not known. stamp: anything that changes with each new reading.
+// late: limit in seconds past which the age is marked; 0: never. template: text round the words, "{}" is where they go.
+export function Age({ seconds, stamp, late = 0, mode = "ago", template = "{}", className, title }) {
+  const ref = useRef(null);
+  useLayoutEffect(() => {
+    const node = ref.current;
+    if (seconds === null || seconds === undefined) {
+      node.textContent = "–";
+      node.dataset.late = "false";
+      return undefined;
+    }
+    const sign = mode === "next" ? 1 : -1;
+    const entry = { node, mode, template, late, from: performance.now() + sign * seconds * 1000 };
+    write(entry, performance.now());
+    return join(entry);
+  }, [seconds, stamp, late, mode, template]);
+  return <span ref={ref} title={title || undefined} data-mode={mode} className={`age ${className || ""}`} />;
+}
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const two = (n) => String(n).padStart(2, "0");
+
+// A clock time with seconds today, a date and minutes on any other day; always the viewer's zone.
+export function clock(epoch) {
+  const at = new Date(epoch * 1000);
+  const today = new Date();
+  if (at.toDateString() === today.toDateString()) return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  const year = at.getFullYear() === today.getFullYear() ? "" : ` ${at.getFullYear()}`;
+  return `${MONTHS[at.getMonth()]} ${at.getDate()}${year} ${two(at.getHours())}:${two(at.getMinutes())}`;
+}
+
+// The marks of dashboard_app/console/words.py, in Unicode's private range so that no name can contain them by accident.
+const MARKS = /(\ue000[^\ue001]*\ue001|\ue002[^\ue003]*\ue003|\ue004[^\ue005]*\ue005)/;
+
+function piece(part, key) {
+  const inside = part.slice(1, -1);
+  if (part[0] === "\ue000") return <b key={key}>{inside}</b>;
+  if (part[0] === "\ue002") return <code key={key}>{inside}</code>;
+  if (part[0] === "\ue004") {
+    const iso = new Date(Number(inside) * 1000).toISOString();
+    return (
+      <time key={key} dateTime={iso} title={iso} suppressHydrationWarning>
+        {clock(Number(inside))}
+      </time>
+    );
+  }
+  return part;
+}
+
+// A sentence built by the server, with bold words, code and clock times in it.
+export function Sentence({ text, element = "span", ...rest }) {
+  return createElement(element, rest, ...String(text || "").split(MARKS).filter(Boolean).map(piece));
+}
+
+// Leaves the app by a full page load: the session has ended, or the page is not part of it.
+export function GoTo({ to }) {
+  useEffect(() => {
+    window.location.assign(to);
+  }, [to]);
+  return null;
+}
+
+// Calls onDone after some seconds, but not while its parent is pointed at or focused: nobody's Undo vanishes under the finger.
+export function After({ seconds, stamp, onDone }) {
+  const ref = useRef(null);
+  useEffect(() => {
+    const box = ref.current.parentElement;
+    let timer = 0;
+    const arm = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => (box.matches(":hover, :focus-within") ? arm() : onDone()), seconds * 1000);
+    };
+    arm();
+    return () => clearTimeout(timer);
+  }, [seconds, stamp]);
+  return <span ref={ref} hidden />;
+}

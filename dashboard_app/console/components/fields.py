@@ -1,0 +1,50 @@
+"""Form fields with their label, hint and error; the error is tied to its field for readers."""
+
+from typing import Any
+
+import reflex as rx
+
+
+def field(name: str, label: str, error: rx.Var[str], *, hint: rx.Var[str] | str = "", wide: bool = False, **props: Any) -> rx.Component:
+    """A text field called `name` in its form. `error` shows under it in place of `hint`; further props go to the input."""
+    identifier = f"field-{name}"
+    return rx.el.div(
+        rx.el.label(label, html_for=identifier),
+        rx.el.input(
+            id=identifier,
+            name=name,
+            class_name="in",
+            auto_complete="off",
+            custom_attrs={"aria-describedby": f"{identifier}-note", "aria-invalid": rx.cond(error != "", "true", "false")},
+            **props,
+        ),
+        note(identifier, error, hint),
+        class_name="fd wide" if wide else "fd",
+    )
+
+
+def choice(name: str, label: str, options: list[str], error: rx.Var[str], *, hint: str = "", **props: Any) -> rx.Component:
+    """A native drop-down called `name`."""
+    identifier = f"field-{name}"
+    return rx.el.div(
+        rx.el.label(label, html_for=identifier),
+        rx.el.select(
+            *(rx.el.option(option, value=option) for option in options),
+            id=identifier,
+            name=name,
+            class_name="in",
+            custom_attrs={"aria-describedby": f"{identifier}-note"},
+            **props,
+        ),
+        note(identifier, error, hint),
+        class_name="fd",
+    )
+
+
+def note(identifier: str, error: rx.Var[str], hint: rx.Var[str] | str = "") -> rx.Component:
+    """The line under a field."""
+    return rx.el.p(
+        rx.cond(error != "", error, hint),
+        id=f"{identifier}-note",
+        class_name=rx.cond(error != "", "fnote bad", "fnote"),
+    )

@@ -1,0 +1,122 @@
+"""The state of the frame that all pages share: who is signed in, the vitals of the header, the banner, the counts."""
+
+from typing import Any
+
+import reflex as rx
+
+from dashboard_app.console import frame
+from dashboard_app.console.context import console
+from dashboard_app.console.rows import shell as rows
+from dashboard_app.console.session import assign, principal_of
+from dashboard_app.model.errors import SpillwayError
+from dashboard_app.model.user import Principal, Role
+from dashboard_app.policy.permission import require
+
+POLICY = {
+    "shell_state.try_now": "breakers.try",
+    "shell_state.dismiss": "console.watch",
+    "shell_state.undo": "sources.write",
+}
+"""Event handler → the action it needs."""
+
+
+class ShellState(rx.State):
+    """The frame's display values. Nothing here decides a right: handlers ask for the principal each time."""
+
+    user_name: str = ""
+    user_role: str = ""
+    initials: str = ""
+    may_operate: bool = False
+    may_administer: bool = False
+    environment: str = ""
+    is_demo: bool = False
+    is_signed_out: bool = False
+
+    level: rows.LevelVital = rows.LevelVital()
+    pool: rows.PoolVital = rows.PoolVital()
+    breaker: rows.BreakerVital = rows.BreakerVital()
+    round_text: str = "–"
+    own_load: str = ""
+    nav: rows.NavCounts = rows.NavCounts()
+    is_fallback: bool = False
+    banner: rows.Banner = rows.Banner()
+
+    announcement: str = ""
+    toast: str = ""
+    toast_tone: str = "ok"
+    toast_stamp: int = 0
+    paused_id: int = 0
+    """The source whose pause the toast offers to undo; 0: no Undo."""
+
+    @rx.event
+    async def try_now(self) -> None:
+        """Ask the server at once instead of waiting for the next trial."""
+        principal = await principal_of(self)
+        if principal is None:
+            self.is_signed_out = True
+            return
+        try:
+            require(principal, "breakers.try")
+            await frame.try_now(console())
+        except SpillwayError as failure:
+            self._say(failure.detail, "warn")
+        fill(self)
+
+    @rx.event
+    async def undo(self) -> None:
+        """Switch the source of the toast on again."""
+        source_id, self.paused_id = self.paused_id, 0
+        principal = await principal_of(self)
+        if principal is None or not source_id:
+            return
+        try:
+            await console().backend.update_source(source_id, {"enabled": True}, principal=principal)
+            self._say("Enabled again")
+        except SpillwayError as failure:
+            self._say(failure.detail, "warn")
+
+    @rx.event
+    def dismiss(self) -> None:
+        """Take the toast away."""
+        self.toast, self.paused_id = "", 0
+
+    def _say(self, text: str, tone: str = "ok", *, paused_id: int = 0) -> None:
+        """Show `text` in the corner for 6 s (10 s with Undo)."""
+        self.toast, self.toast_tone, self.paused_id = text, tone, paused_id
+        self.toast_stamp += 1
+
+
+def fill(shell: ShellState) -> None:
+    """Bring the frame up to date with the console; only what changed is assigned, so only that is sent."""
+    values = frame.read(console())
+    recovered = shell.is_fallback and not values["is_fallback"]
+    assign(shell, **values)
+    if recovered:
+        shell.announcement = "Live again"
+
+
+async def enter(state: Any, page: str, params: dict[str, Any] | None = None) -> Principal | None:
+    """Start a page: who is it, what does the frame show, and tell the viewers that this client watches `page`.
+
+    Returns None when nobody is signed in any more; the frame then leaves for the sign-in page.
+    """
+    shell: ShellState = await state.get_state(ShellState)
+    principal = await principal_of(state)
+    if principal is None:
+        shell.is_signed_out = True
+        return None
+    settings = console().settings
+    assign(
+        shell,
+        user_name=principal.name,
+        user_role=principal.role.value,
+        initials=rows.initials(principal.name),
+        may_operate=principal.role.covers(Role.OPERATOR),
+        may_administer=principal.role.covers(Role.ADMIN),
+        environment=settings.environment,
+        is_demo=settings.demo,
+        is_signed_out=False,
+    )
+    fill(shell)
+    console().viewers.watch(state.router.session.client_token, page, params or {})
+    return principal

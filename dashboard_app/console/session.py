@@ -1,0 +1,25 @@
+"""Who stands behind a page's event, and the two lines every page starts and changes with.
+
+Reflex state is never trusted: the principal is read anew from the session cookie of the socket for each event.
+"""
+
+from typing import Any
+
+from dashboard_app.console.context import identity
+from dashboard_app.model.user import Principal
+
+
+async def principal_of(state: Any) -> Principal | None:
+    """Who sent this event, or None when the session has ended. A known session stays good while the database is away."""
+    cookie: str = state.router.headers.cookie or ""
+    return await identity().principal_for_cookie(cookie, guard_call=True)
+
+
+def assign(state: Any, **values: object) -> int:
+    """Set those vars whose value differs and return how many did: only what changed is sent to the browser."""
+    changed = 0
+    for name, value in values.items():
+        if getattr(state, name) != value:
+            setattr(state, name, value)
+            changed += 1
+    return changed

@@ -1,0 +1,255 @@
+"""A console without a server: the story of the mock, for page tests and screenshots. 14:13, pool 25 of 30, two sources down."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from dashboard_app.model.breaker import BreakerLimits
+from dashboard_app.model.clock import Clock, SystemClock
+from dashboard_app.model.errors import BackendFailed, InvalidInput
+from dashboard_app.model.health import Check, CheckStatus, Health, HealthStatus, Metrics
+from dashboard_app.model.pool import Level, ThrottlingConfig
+from dashboard_app.model.source import Source, SourceKind, TestReport, TestStep
+from dashboard_app.model.user import Principal, PrincipalKind, Role
+from dashboard_app.runtime.breakers import Breakers
+from dashboard_app.settings import Settings
+
+ANA = Principal(PrincipalKind.USER, "Ana Ruiz", Role.ADMIN, 1, "s1")
+VIC = Principal(PrincipalKind.USER, "Vic Lee", Role.VIEWER, 2, "s2")
+
+
+@dataclass(frozen=True, slots=True)
+class FakeReading:
+    value: Any
+    received_mono: float
+
+    def age_s(self, now: float) -> float:
+        return max(now - self.received_mono, 0.0)
+
+
+@dataclass(slots=True)
+class FakeSnapshot:
+    version: int = 1
+    sources: dict[int, Source] = field(default_factory=dict)
+    health: dict[int, FakeReading] = field(default_factory=dict)
+    metrics: dict[int, FakeReading] = field(default_factory=dict)
+    recent: dict[int, str] = field(default_factory=dict)
+    pool: FakeReading | None = None
+    throttling: FakeReading | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FakeFallback:
+    since: datetime
+    cause: str = "http"
+    status_code: int | None = 503
+    problem_code: str = "database_unavailable"
+    next_try_s: float | None = 12.0
+    trying: bool = False
+
+
+class FakeLoader:
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.refreshed = 0
+        self.reason = "Slowed by AGGRESSIVE: 3 at once, 1 s apart"
+        self.in_flight = (2, 1)
+        self.done = (14, 6)
+
+    def progress(self) -> Any:
+        lanes = {
+            name: SimpleNamespace(done=min(done, self.total), total=self.total, in_flight=flying, reason=reason)
+            for name, done, flying, reason in zip(
+                ("health", "metrics"), self.done, self.in_flight, (self.reason, "Shares these 3 places with health"), strict=True
+            )
+        }
+        now = datetime.now(UTC)
+        last = SimpleNamespace(started_at=now - timedelta(seconds=164), ended_at=now - timedelta(seconds=122), duration_s=42.0, failed=2)
+        return SimpleNamespace(lanes=lanes, pace="batched", last_round=last if self.total else None)
+
+    async def refresh(self) -> bool:
+        self.refreshed += 1
+        return False
+
+    def next_check_s(self, source_id: int) -> float | None:
+        return 116.0 - source_id
+
+
+class FakeBackend:
+    def __init__(self, snapshot: FakeSnapshot) -> None:
+        self.snapshot = snapshot
+        self.calls: list[tuple[str, Any]] = []
+        self.failure: Exception | None = None
+
+    def _note(self, name: str, what: Any) -> None:
+        self.calls.append((name, what))
+        if self.failure:
+            raise self.failure
+
+    async def create_source(self, body: Mapping[str, Any], *, principal: Principal) -> Source:
+        self._note("create", body)
+        if any(source.name == body["name"] for source in self.snapshot.sources.values()):
+            raise InvalidInput("the name is taken", ({"field": "name", "message": "is taken; choose another"},))
+        new = source(max(self.snapshot.sources, default=0) + 1, body["name"], SourceKind(body["kind"]), body["host"], body["port"], "")
+        self.snapshot.sources[new.id] = new
+        return new
+
+    async def update_source(self, source_id: int, changes: Mapping[str, Any], *, principal: Principal) -> None:
+        self._note("update", (source_id, changes))
+
+    async def delete_source(self, source_id: int, *, principal: Principal) -> None:
+        self._note("delete", source_id)
+        del self.snapshot.sources[source_id]
+
+    async def test_source(self, body: Mapping[str, Any], *, principal: Principal) -> TestReport:
+        self._note("test", body)
+        steps = (TestStep("Name", ok=True, ms=0.4), TestStep("TCP", ok=True, ms=1.2), TestStep("Sign in", ok=False, ms=8.1, message="The password is wrong"))
+        return TestReport(ok=False, steps=steps)
+
+    async def health(self, source_id: int) -> Health:
+        self._note("health", source_id)
+        if source_id not in self.snapshot.health:
+            raise BackendFailed("no answer", cause="timeout")
+        return self.snapshot.health[source_id].value
+
+
+class FakeViewers:
+    def __init__(self) -> None:
+        self.watched: dict[str, tuple[str, dict[str, Any]]] = {}
+
+    def watch(self, client_token: str, page: str, params: dict[str, Any]) -> None:
+        self.watched[client_token] = (page, params)
+
+    def leave(self, client_token: str) -> None:
+        self.watched.pop(client_token, None)
+
+
+class FakeIdentity:
+    def __init__(self, principal: Principal | None = ANA) -> None:
+        self.principal = principal
+
+    async def principal_for_cookie(self, cookie_header: str, *, guard_call: bool = False) -> Principal | None:
+        return VIC if "as=viewer" in cookie_header else self.principal
+
+
+class FakeConsole:
+    def __init__(self, clock: Clock | None = None, settings: Settings | None = None, *, empty: bool = False) -> None:
+        self.clock = clock or SystemClock()
+        self.settings = settings or Settings(environment="production", demo=True)
+        self.snapshot = FakeSnapshot() if empty else story(self.clock)
+        self.loader = FakeLoader(len(self.snapshot.sources))
+        self.breakers = Breakers(BreakerLimits(), self.clock)
+        self.backend = FakeBackend(self.snapshot)
+        self.viewers = FakeViewers()
+        self.down: FakeFallback | None = None
+
+    def fallback(self) -> FakeFallback | None:
+        return self.down
+
+    def fail(self) -> None:
+        """Take the server away: five failures open the breaker."""
+        for _ in range(5):
+            self.breakers["api"].failed(self.breakers["api"].ask(), BackendFailed("no answer", cause="http", status=503))
+        self.loader.reason, self.loader.in_flight = "Paused: the breaker is open", (0, 0)
+        self.down = FakeFallback(self.clock.now() - timedelta(seconds=94))
+        for readings in (self.snapshot.health, self.snapshot.metrics):
+            for key, reading in readings.items():
+                readings[key] = FakeReading(reading.value, reading.received_mono - 94)
+        if self.snapshot.throttling and self.snapshot.pool:
+            self.snapshot.throttling = FakeReading(self.snapshot.throttling.value, self.snapshot.throttling.received_mono - 94)
+            self.snapshot.pool = FakeReading(self.snapshot.pool.value, self.snapshot.pool.received_mono - 94)
+        self.snapshot.version += 1
+
+
+def source(source_id: int, name: str, kind: SourceKind, host: str, port: int, database: str, **more: Any) -> Source:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    facts: dict[str, Any] = {"username": "spillway", "options": {}, "environment": "prod", "tags": ("shop",), "enabled": True} | more
+    return Source(id=source_id, name=name, kind=kind, host=host, port=port, database=database, created_at=at, updated_at=at, **facts)
+
+
+def status_json(checked_out: int = 25, capacity: int = 30, level: str = "AGGRESSIVE") -> dict[str, Any]:
+    percent = round(100 * checked_out / capacity, 1)
+    return {
+        "status": "critical" if percent >= 90 else "degraded" if percent >= 70 else "healthy",
+        "usage_percent": percent,
+        "peak_usage_percent": 86.7,
+        "pool": {
+            "size": 20, "max_overflow": 10, "capacity": capacity, "checked_out": checked_out, "idle": 0, "overflow": 5, "waiting": 0,
+            "oldest_wait_s": 0.0,
+        },
+        "admission": {"limit": 25, "in_flight": 22, "rejected_total": 0},
+        "throttling_level": level,
+        "emergency_mode_active": level == "EMERGENCY",
+        "circuit_breaker": "open" if level == "EMERGENCY" else "closed",
+        "reasons": [f"{checked_out} of {capacity} connections in use, nobody waits"],
+        "last_cleanup_at": None,
+        "forecast": {"slope_percent_per_min": 4.7, "exhaustion_in_s": 210.0},
+        "measured_at": "2026-11-22T14:13:10Z",
+    }
+
+
+_QUIET = "o" * 30
+_ROWS: tuple[tuple[str, str, int, str, str, str, float | None, tuple[int, int] | None, dict[str, float]], ...] = (
+    ("billing-primary", "10.20.4.11", 5432, "billing", "b", "o" * 24 + "b" * 6, None, None, {}),
+    ("legacy-crm", "10.20.9.7", 5432, "crm", "b", "o" * 12 + "bbobbo" + "b" * 12, None, None, {}),
+    ("orders-pooler", "10.20.1.5", 6432, "orders", "w", "o" * 20 + "wooo" + "w" * 6, 4.8, (86, 100), {}),
+    ("orders-replica-2", "10.20.1.13", 5432, "orders", "w", "o" * 18 + "w" * 12, 3.9, (31, 100), {"replication_lag_s": 48}),
+    ("session-cache", "10.20.6.2", 6379, "0", "w", "oowooowoooowooowwoowwoowwwwwww", 0.9, (212, 1000), {}),
+    ("metrics-ingest", "10.20.7.4", 8080, "", "u", "o" * 26 + "u" * 4, None, None, {}),
+    ("orders-primary", "10.20.1.11", 5432, "orders", "o", _QUIET, 3.1, (62, 200), {"transactions_per_s": 1204, "cache_hit_percent": 99.6, "longest_query_s": 0.8}),
+    ("orders-replica-1", "10.20.1.12", 5432, "orders", "o", _QUIET, 3.4, (28, 100), {"replication_lag_s": 0.2, "transactions_per_s": 640}),
+    ("catalog-primary", "10.20.2.11", 5432, "catalog", "o", _QUIET, 2.7, (41, 200), {"transactions_per_s": 318, "cache_hit_percent": 99.9}),
+    ("identity", "10.20.3.11", 5432, "identity", "o", "o" * 14 + "w" + "o" * 15, 2.2, (18, 100), {"transactions_per_s": 92, "longest_query_s": 0.1}),
+    ("billing-replica", "10.20.4.12", 5432, "billing", "o", _QUIET, 2.9, (9, 100), {"replication_lag_s": 0.4, "transactions_per_s": 21}),
+    ("catalog-pooler", "10.20.2.5", 6432, "catalog", "o", _QUIET, 1.4, (37, 100), {}),
+    ("search-api", "search.internal", 443, "", "o", "o" * 22 + "w" + "o" * 7, 11.6, None, {}),
+    ("warehouse", "10.20.8.11", 5432, "warehouse", "o", _QUIET, 18.4, (7, 50), {"transactions_per_s": 4, "longest_query_s": 38}),
+    ("jobs-api", "10.20.7.2", 8000, "", "o", _QUIET, 5.0, (12, 30), {}),
+    *((f"tenant-{n:02d}", f"10.20.11.{n}", 5432, f"tenant_{n:02d}", "o", _QUIET, 2.0 + n / 10, (n, 100), {"transactions_per_s": 3.0 * n}) for n in range(10, 19)),
+)
+_KINDS = {
+    "orders-pooler": SourceKind.PGBOUNCER, "catalog-pooler": SourceKind.PGBOUNCER, "session-cache": SourceKind.REDIS,
+    "metrics-ingest": SourceKind.SERVICE, "jobs-api": SourceKind.SERVICE, "search-api": SourceKind.HTTP, "legacy-crm": SourceKind.MYSQL,
+}
+_WHY = {
+    "billing-primary": ("connect", "Connection refused", "refuses connections"),
+    "legacy-crm": ("connect", "No answer within 2 s at step 3 of 5 (TLS)", "is silent"),
+    "orders-pooler": ("waiting", "14 clients wait, the oldest for 6.2 s", "warns from 5 s"),
+    "orders-replica-2": ("replication_lag", "Replay lag 48 s", "warns from 10 s"),
+    "session-cache": ("memory", "Memory 91 % of 4.0 GiB", "warns from 90 %"),
+    "metrics-ingest": ("breaker", "Not asked: its breaker is open, next trial in 11 s", ""),
+}
+_STATUS = {"o": HealthStatus.HEALTHY, "w": HealthStatus.DEGRADED, "b": HealthStatus.UNHEALTHY, "u": HealthStatus.UNKNOWN}
+
+
+def story(clock: Clock) -> FakeSnapshot:
+    """24 sources, two of them down, and a pool that fills."""
+    snapshot, now, wall = FakeSnapshot(), clock.monotonic(), clock.now()
+    for number, (name, host, port, database, letter, recent, latency, used, extra) in enumerate(_ROWS, start=1):
+        snapshot.sources[number] = source(number, name, _KINDS.get(name, SourceKind.POSTGRESQL), host, port, database)
+        snapshot.recent[number] = recent
+        age = 481.0 if letter == "u" else 2.0 + number
+        checks: tuple[Check, ...] = ()
+        message = None
+        if name in _WHY:
+            check, message, limit = _WHY[name]
+            verdict = CheckStatus.FAIL if letter == "b" else CheckStatus.WARN
+            checks = (Check(check, verdict, None, "", limit if letter == "w" else "", message),)
+        health = Health(
+            number, _STATUS[letter], wall - timedelta(minutes=11 + number), latency, wall - timedelta(seconds=age), message, checks
+        )
+        snapshot.health[number] = FakeReading(health, now - age)
+        figures = dict(extra)
+        if used:
+            figures |= {"connections_used": used[0], "connections_max": used[1]}
+        if figures:
+            units = {"transactions_per_s": "tx/s", "cache_hit_percent": "%", "longest_query_s": "s", "replication_lag_s": "s"}
+            snapshot.metrics[number] = FakeReading(Metrics(number, wall, figures, units), now - age)
+    snapshot.pool = FakeReading(status_json(), now - 0.4)
+    config = ThrottlingConfig(Level.AGGRESSIVE, 3, 30, 1000, False, False, "warning", 83.3, ("25 of 30 connections in use",), 42, 30.0, wall)  # noqa: FBT003
+    snapshot.throttling = FakeReading(config, now - 1.0)
+    return snapshot
+
+
