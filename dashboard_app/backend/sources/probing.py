@@ -1,0 +1,295 @@
+"""Probing: looks at sources, each at most once at a time, remembers what was found and hands the samples on."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from dashboard_app.backend.sources.lanes import Lanes
+from dashboard_app.backend.sources.probes.finding import Finding, Probe
+from dashboard_app.backend.sources.probes.names import Resolver
+from dashboard_app.backend.sources.probes.postgresql import PostgresProbe
+from dashboard_app.backend.sources.probes.target import Target, target_of
+from dashboard_app.backend.sources.recall import RECENT_LETTERS, Recall
+from dashboard_app.backend.sources.recorder import Recorder
+from dashboard_app.backend.sources.registry import Sources, paused
+from dashboard_app.backend.sources.validation import check_settings
+from dashboard_app.model.clock import Clock
+from dashboard_app.model.errors import DatabaseUnavailable, InvalidInput, NotFound, ProbeFailed, SpillwayError
+from dashboard_app.model.health import Health, HealthStatus, Metrics
+from dashboard_app.model.secret import Secret
+from dashboard_app.model.source import Source, SourceKind, SourceSettings, TestReport
+from dashboard_app.policy.health import began, fold, sentence
+from dashboard_app.store.samples import SampleStore
+
+log = logging.getLogger(__name__)
+
+SHARED_S = 1.0
+"""A result younger than this is given to whoever asks next."""
+METRICS_SHARE = 0.5
+"""The part of the probe's limit that metrics get: a health that waits behind them still answers within 1.5 limits."""
+IDLE_S = 300.0
+TURN_S = 2.0
+SWEEP_EVERY_TURNS = 8
+BULK_LIMIT = 100
+
+_PROBES: Mapping[SourceKind, Callable[[Target, Resolver, Clock], Probe]] = {SourceKind.POSTGRESQL: PostgresProbe}
+_Result = TypeVar("_Result", Health, Metrics)
+
+
+@dataclass(slots=True)
+class _Flight:
+    """One reading under way or landed: who asks within a second of its landing gets its result."""
+
+    source: Source
+    task: asyncio.Task[Any]
+    landed_at: float | None = None
+
+
+class Probing:
+    """Health and metrics of sources. A source that fails is a result, never an exception."""
+
+    def __init__(
+        self, sources: Sources, samples: SampleStore, recorder: Recorder, recall: Recall, clock: Clock, *, probe_timeout_s: float
+    ) -> None:
+        """No I/O here."""
+        self._sources = sources
+        self._samples = samples
+        self._recorder = recorder
+        self._recall = recall
+        self._clock = clock
+        self._limit_s = probe_timeout_s
+        self._resolver = Resolver()
+        self._lanes = Lanes()
+        self._probes: dict[int, Probe] = {}
+        self._flights: dict[tuple[int, str], _Flight] = {}
+        self._silent: set[int] = set()
+        self._restored = False
+
+    async def health(self, source_id: int) -> Health:
+        """The health of a source, probed now or less than a second ago; a paused source is unknown and left alone.
+
+        Raises:
+            NotFound: there is no such source. DeadlinePassed: too many probes are under way.
+
+        """
+        source = self._sources.known(source_id)
+        if not source.enabled:
+            return paused(source, self._recall.last(source_id))
+        return await self._shared(source, "health", self._look)
+
+    async def metrics(self, source_id: int) -> Metrics:
+        """The metrics of a source, read now or less than a second ago; none when it is paused or gives no answer.
+
+        Raises:
+            NotFound: there is no such source. DeadlinePassed: too many probes are under way.
+
+        """
+        source = self._sources.known(source_id)
+        if not source.enabled:
+            return Metrics(source_id, self._clock.now(), {}, {})
+        return await self._shared(source, "metrics", self._measure)
+
+    async def healths(self, source_ids: Sequence[int]) -> list[Health]:
+        """The health of up to 100 sources in the order asked. Unknown ids are left out; one that finds no place keeps its last health.
+
+        Raises:
+            InvalidInput: more than 100 ids.
+
+        """
+        return await self._bulk(source_ids, self.health, self._last_known)
+
+    async def stats(self, source_ids: Sequence[int]) -> list[Metrics]:
+        """The metrics of up to 100 sources in the order asked, as `healths`; one that finds no place has none."""
+        return await self._bulk(source_ids, self.metrics, lambda source_id: Metrics(source_id, self._clock.now(), {}, {}))
+
+    async def test(self, settings: SourceSettings, *, source_id: int | None = None) -> TestReport:
+        """Try settings without saving them; without a password the stored one of `source_id` is used.
+
+        Raises:
+            KindNotSupported, InvalidInput: a field is not acceptable. NotFound: no such source.
+
+        """
+        check_settings(settings)
+        password = settings.password
+        if password is None:
+            password = Secret("") if source_id is None else self._sources.credentials(source_id)
+        probe = _PROBES[settings.kind](target_of(settings, password), self._resolver, self._clock)
+        async with self._lanes.place(slow=True):
+            return await probe.test(self._limit_s)
+
+    def last(self, source_id: int) -> Health | None:
+        """The last health; None when the source was never probed."""
+        return self._recall.last(source_id)
+
+    def recent(self, source_id: int) -> str:
+        """The last 30 letters, oldest first."""
+        return self._recall.recent(source_id)
+
+    async def run(self) -> None:
+        """Write samples, close idle connections and delete old samples for ever; the supervisor owns and cancels this."""
+        turn = 0
+        while True:
+            await self.turn(sweep=turn % SWEEP_EVERY_TURNS == 0)
+            turn += 1
+            await self._clock.sleep(TURN_S)
+
+    async def turn(self, *, sweep: bool = True) -> None:
+        """One turn of `run`."""
+        await self._restore()
+        await self._recorder.flush()
+        if sweep:
+            await self._sweep()
+            await self._recorder.forget()
+
+    async def close(self) -> None:
+        """End what is under way, close every connection, write what samples wait (once)."""
+        tasks = [flight.task for flight in self._flights.values() if not flight.task.done()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(probe.close() for probe in self._probes.values()))
+        self._probes.clear()
+        await self._recorder.flush()
+
+    async def _shared(self, source: Source, kind: str, work: Callable[[Source], Coroutine[Any, Any, _Result]]) -> _Result:
+        """The result of the one reading of its kind under way, of one that just landed, or of a new one."""
+        key = (source.id, kind)
+        flight = self._flights.get(key)
+        if flight is None or self._is_over(flight, source):
+            before = [other.task for (other_id, _), other in self._flights.items() if other_id == source.id and not other.task.done()]
+            flight = _Flight(source, asyncio.create_task(self._after(before, source, work)))
+            self._flights[key] = flight
+            flight.task.add_done_callback(lambda _: self._land(flight))
+        result: _Result = await asyncio.shield(flight.task)
+        return result
+
+    def _is_over(self, flight: _Flight, source: Source) -> bool:
+        """True when a landed flight is a second old, failed, or looked at settings that have changed since."""
+        if flight.landed_at is None:
+            return False
+        is_old = self._clock.monotonic() - flight.landed_at >= SHARED_S
+        return is_old or flight.source != source or flight.task.cancelled() or flight.task.exception() is not None
+
+    def _land(self, flight: _Flight) -> None:
+        """Stamp a flight that ended, and look at its error so that nobody is warned when all who asked have left."""
+        flight.landed_at = self._clock.monotonic()
+        if not flight.task.cancelled():
+            flight.task.exception()
+
+    async def _after(self, before: Sequence[asyncio.Task[Any]], source: Source, work: Callable[[Source], Awaitable[_Result]]) -> _Result:
+        """Work on a source when the other readings of it have ended (each has its limit), in a place of a lane."""
+        if before:
+            await asyncio.wait(before)
+        async with self._lanes.place(slow=source.id in self._silent):
+            return await work(source)
+
+    async def _look(self, source: Source) -> Health:
+        """Probe, judge, remember, record."""
+        probe = await self._probe(source)
+        finding = Finding((), None) if probe is None else await probe.health(self._limit_s)
+        health = self._judged(source, finding)
+        (self._silent.add if finding.timed_out else self._silent.discard)(source.id)
+        if self._is_current(source):
+            self._recall.remember(health)
+            self._recorder.health(health)
+        return health
+
+    async def _measure(self, source: Source) -> Metrics:
+        """Read the metrics and record them; a source without an answer has none."""
+        probe = await self._probe(source)
+        found: Mapping[str, float] = {}
+        if probe is not None:
+            try:
+                found = await probe.metrics(self._limit_s * METRICS_SHARE)
+            except ProbeFailed as failure:
+                log.debug("no metrics of source %d: %s", source.id, failure.detail)
+        units = {name: unit for name, unit in probe.units.items() if name in found} if probe is not None else {}
+        metrics = Metrics(source.id, self._clock.now(), found, units)
+        if found and self._is_current(source):
+            self._recorder.metrics(metrics)
+        return metrics
+
+    def _judged(self, source: Source, finding: Finding) -> Health:
+        """A finding as health: its status, since when, and why."""
+        now, status = self._clock.now(), fold(finding.checks)
+        since = began(self._recall.last(source.id), status, now)
+        latency_ms = None if finding.latency_ms is None else round(finding.latency_ms, 3)
+        message = sentence(finding.checks) if finding.checks else "The stored password cannot be read with this secret key: enter it again"
+        return Health(source.id, status, since, latency_ms, now, message, finding.checks)
+
+    def _is_current(self, source: Source) -> bool:
+        """False when the source was deleted or paused while it was probed."""
+        try:
+            return self._sources.known(source.id).enabled
+        except NotFound:
+            return False
+
+    async def _probe(self, source: Source) -> Probe | None:
+        """The probe of a source, a new one when its settings changed; None when its password cannot be read."""
+        try:
+            target = self._sources.target(source.id)
+        except SpillwayError as error:
+            log.warning("source %d cannot be probed: %s", source.id, error.detail)
+            return None
+        probe = self._probes.get(source.id)
+        if probe is not None and probe.target == target:
+            return probe
+        if probe is not None:
+            await probe.close()
+        self._probes[source.id] = _PROBES[source.kind](target, self._resolver, self._clock)
+        return self._probes[source.id]
+
+    def _last_known(self, source_id: int) -> Health:
+        """The last health, or unknown."""
+        last = self._recall.last(source_id)
+        return last if last is not None else Health(source_id, HealthStatus.UNKNOWN, None, None, None, "Not checked yet")
+
+    async def _bulk(
+        self, source_ids: Sequence[int], read: Callable[[int], Awaitable[_Result]], instead: Callable[[int], _Result]
+    ) -> list[_Result]:
+        """Read each id once, all at once as far as the lanes allow."""
+        if len(source_ids) > BULK_LIMIT:
+            message = f"must be at most {BULK_LIMIT} ids"
+            raise InvalidInput(f"ids: {message}", ({"field": "ids", "message": message},))
+        ids = list(dict.fromkeys(source_ids))
+        found = await asyncio.gather(*(read(source_id) for source_id in ids), return_exceptions=True)
+        results: list[_Result] = []
+        for source_id, result in zip(ids, found, strict=True):
+            if isinstance(result, NotFound):
+                continue
+            if isinstance(result, BaseException):
+                if not isinstance(result, SpillwayError):
+                    raise result
+                results.append(instead(source_id))
+            else:
+                results.append(result)
+        return results
+
+    async def _restore(self) -> None:
+        """Take in, once, what former runs kept."""
+        if self._restored:
+            return
+        try:
+            kept = await self._samples.recent(RECENT_LETTERS)
+        except DatabaseUnavailable as error:
+            log.debug("former samples could not be read yet: %s", error.detail)
+            return
+        self._restored = True
+        self._recall.restore(kept, self._clock.now())
+
+    async def _sweep(self) -> None:
+        """Close connections that are idle, and those of sources that are gone or paused; forget old flights."""
+        enabled = {source.id for source in self._sources.everything() if source.enabled}
+        for source_id, probe in list(self._probes.items()):
+            if any(not flight.task.done() for (flight_id, _), flight in self._flights.items() if flight_id == source_id):
+                continue
+            await probe.release(IDLE_S if source_id in enabled else 0.0)
+            if source_id not in enabled:
+                self._probes.pop(source_id, None)
+                self._silent.discard(source_id)
+        now = self._clock.monotonic()
+        landed = [key for key, flight in self._flights.items() if flight.landed_at is not None and now - flight.landed_at > SHARED_S]
+        for key in landed:
+            del self._flights[key]

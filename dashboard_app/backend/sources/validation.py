@@ -1,0 +1,172 @@
+"""What an operator may enter for a source. Every mistake is named by its field, all of them at once."""
+
+import ipaddress
+import re
+import ssl
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dashboard_app.backend.sources.probes.target import SSL_MODES
+from dashboard_app.model.errors import InvalidInput, KindNotSupported
+from dashboard_app.model.source import BUILT_KINDS, SourceKind, SourceSettings
+
+NAME_LIMIT = 200
+HOST_LIMIT = 253
+IDENTIFIER_LIMIT_BYTES = 63
+"""PostgreSQL cuts longer names (NAMEDATALEN - 1)."""
+PASSWORD_LIMIT = 1_000
+TAGS_LIMIT, TAG_LIMIT, ENVIRONMENT_LIMIT = 20, 50, 50
+PATH_LIMIT = 1_000
+PORT_LIMIT = 65_535
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+
+
+def kind_of(value: object) -> SourceKind:
+    """`value` as a kind that has a probe.
+
+    Raises:
+        KindNotSupported: there is no such kind, or it is not built yet.
+
+    """
+    if value not in {kind.value for kind in BUILT_KINDS}:
+        shown = _shown(str(value))
+        raise KindNotSupported(f"Sources of kind {shown} are not supported yet", ({"field": "kind", "message": "not supported yet"},))
+    return SourceKind(str(value))
+
+
+def check_settings(settings: SourceSettings) -> None:
+    """Return when every field is acceptable. Does no I/O; see `check_root_certificate`.
+
+    Raises:
+        KindNotSupported: its kind has no probe. InvalidInput: what is wrong with which field.
+
+    """
+    kind_of(settings.kind)
+    mistakes = [{"field": field, "message": message} for field, rule in _RULES.items() if (message := rule(getattr(settings, field)))]
+    if mistakes:
+        raise InvalidInput(f"{mistakes[0]['field']}: {mistakes[0]['message']}", tuple(mistakes))
+
+
+def check_root_certificate(options: Mapping[str, str]) -> None:
+    """Return when `sslrootcert` is unset or a readable file of certificates. Reads the file: call it on a thread.
+
+    Raises:
+        InvalidInput: it is not.
+
+    """
+    path = options.get("sslrootcert")
+    if not path:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except (OSError, ValueError) as error:
+        message = "must be a file on the server that can be read and holds PEM certificates"
+        raise InvalidInput(f"options.sslrootcert: {message}", ({"field": "options.sslrootcert", "message": message},)) from error
+
+
+def has_control(text: str) -> bool:
+    """True when `text` holds a control character, NUL, a lone surrogate or an invisible formatting character."""
+    return any(unicodedata.category(character) in {"Cc", "Cs", "Cf"} for character in text)
+
+
+def _text(limit: int, *, least: int = 0) -> Callable[[Any], str]:
+    """A rule for one line of text."""
+
+    def rule(value: Any) -> str:
+        if not isinstance(value, str):
+            return "must be text"
+        if not least <= len(value) <= limit:
+            return f"must have {least} to {limit} characters" if least else f"must have at most {limit} characters"
+        return "must not hold control characters" if has_control(value) else ""
+
+    return rule
+
+
+def _name(value: Any) -> str:
+    """1 to 200 characters that can be read."""
+    return _text(NAME_LIMIT, least=1)(value) or ("" if value == value.strip() else "must not begin or end with a space")
+
+
+def _host(value: Any) -> str:
+    """A host name or an IP address: no list, no path, no URL."""
+    if not isinstance(value, str) or not 1 <= len(value) <= HOST_LIMIT:
+        return "must be a host name or an IP address"
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        labels = value.removesuffix(".").split(".")
+        looks_like_address = all(label.isdigit() for label in labels)
+        good = not looks_like_address and all(_LABEL.fullmatch(label) for label in labels)
+        return "" if good else "must be a host name or an IP address"
+    return "" if "%" not in value else "must be a host name or an IP address"
+
+
+def _port(value: Any) -> str:
+    """A TCP port."""
+    good = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= PORT_LIMIT
+    return "" if good else f"must be a number from 1 to {PORT_LIMIT}"
+
+
+def _identifier(*, needed: bool) -> Callable[[Any], str]:
+    """A rule for a name inside PostgreSQL."""
+
+    def rule(value: Any) -> str:
+        if message := _text(IDENTIFIER_LIMIT_BYTES, least=1 if needed else 0)(value):
+            return message
+        return "" if len(value.encode()) <= IDENTIFIER_LIMIT_BYTES else f"must have at most {IDENTIFIER_LIMIT_BYTES} bytes"
+
+    return rule
+
+
+def _password(value: Any) -> str:
+    """None, or what a person could type."""
+    if value is None:
+        return ""
+    text = value.reveal()
+    if len(text) > PASSWORD_LIMIT:
+        return f"must have at most {PASSWORD_LIMIT} characters"
+    return "must not hold NUL or half characters" if any(c == "\0" or unicodedata.category(c) == "Cs" for c in text) else ""
+
+
+def _options(value: Any) -> str:
+    """Only what a PostgreSQL source knows, each a text."""
+    if not isinstance(value, Mapping) or not all(isinstance(part, str) for pair in value.items() for part in pair):
+        return "must be names with texts"
+    if unknown := sorted(set(value) - {"sslmode", "sslrootcert"}):
+        return f"{_shown(unknown[0])} is not an option; sslmode and sslrootcert are"
+    if "sslmode" in value and value["sslmode"] not in SSL_MODES:
+        return f"sslmode must be one of {', '.join(SSL_MODES)}"
+    return _text(PATH_LIMIT)(value.get("sslrootcert", ""))
+
+
+def _tags(value: Any) -> str:
+    """At most 20 of at most 50 characters, each once."""
+    if not isinstance(value, (tuple, list)) or len(value) > TAGS_LIMIT:
+        return f"must be at most {TAGS_LIMIT} texts"
+    message = next(filter(None, map(_text(TAG_LIMIT, least=1), value)), "")
+    return message or ("" if len(set(value)) == len(value) else "must not repeat a tag")
+
+
+def _flag(value: Any) -> str:
+    """True or False."""
+    return "" if isinstance(value, bool) else "must be true or false"
+
+
+def _shown(text: str) -> str:
+    """A stranger's word, short enough and clean enough for a sentence."""
+    return "".join(character for character in text[:40] if character.isprintable())
+
+
+_RULES: Mapping[str, Callable[[Any], str]] = {
+    "name": _name,
+    "host": _host,
+    "port": _port,
+    "database": _identifier(needed=False),
+    "username": _identifier(needed=True),
+    "password": _password,
+    "options": _options,
+    "environment": _text(ENVIRONMENT_LIMIT),
+    "tags": _tags,
+    "enabled": _flag,
+}
