@@ -4,19 +4,23 @@ Names in the environment carry the prefix `SPILLWAY_`. `load_settings()` raises 
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dashboard_app.model.errors import StartRefused
 from dashboard_app.model.secret import MASK
 
 PREFIX = "SPILLWAY_"
+_DEMO = {"leak_threshold_s": "5", "auto_cleanup": "false", "console_auto_cleanup": "false"}  # so that the operator sees cause and effect
+_URL_PASSWORD = re.compile(r"(://[^\s:/@]*:)[^\s/]+(@)")
 _SECRET_WORDS = ("PASSWORD", "SECRET", "TOKEN", "_URL")
 
 
@@ -44,10 +48,13 @@ def _knob(default: Any, meaning: str, *, built: bool = True, **bounds: Any) -> A
     return Field(default=default, description=meaning, json_schema_extra={"built": built}, **bounds)
 
 
-class Settings(BaseModel):
-    """All settings. Durations end in `_s` or `_ms`; a field's description says what it does."""
+class Settings(BaseSettings):
+    """All settings. Durations end in `_s` or `_ms`; a field's description says what it does.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A constructor takes what it is given: only `load_settings` reads the environment.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     host: str = _knob("127.0.0.1", "The address the one port listens on.", min_length=1)
     port: int = _knob(8000, "The one port for pages, API and WebSocket.", ge=1, le=65_535)
@@ -134,7 +141,7 @@ class Settings(BaseModel):
     rate_limit_login: Rate = _knob("10/minute", "Tries to sign in, per client address.")
     limit_concurrency: Count = _knob(1000, "Requests served at once; beyond it the answer is 503.")
     keep_alive_s: Seconds = _knob(30.0, "How long an idle connection is kept.")
-    ws_max_bytes: Count = _knob(16_777_216, "The largest WebSocket message.", le=1_073_741_824)
+    ws_max_bytes: int = _knob(16_777_216, "The largest WebSocket message.", ge=1, le=1_073_741_824)
     ws_ping_s: Seconds = _knob(20.0, "Time between WebSocket pings.")
     ws_ping_timeout_s: Seconds = _knob(10.0, "How long a WebSocket peer may take to answer a ping.")
     console_auto_cleanup: Flag = _knob(True, "The console asks for a cleanup after two polls at EMERGENCY.")
@@ -154,53 +161,99 @@ class Settings(BaseModel):
                 raise ValueError(msg)
         return self
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings says what this hook is given
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what the constructor is given."""
+        return (init_settings,)
+
+
+class _Origin(EnvSettingsSource):
+    """One place settings come from: the environment, or what a file says."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): text for name, text in self._texts.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """The settings, and where each value came from: "default", ".env" or "environment", by field name."""
+    """The settings, and where each value came from: "default", "demo", ".env" or "environment", by field name."""
 
     values: Settings
     origins: Mapping[str, str]
 
 
 def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> LoadedSettings:
-    """Read and check every setting. The environment wins over the file.
+    """Read and check every setting. The environment wins over the file, the file over what the demo presets.
 
     Raises:
         StartRefused: one line per mistake: name, value given (secrets masked), what is allowed.
 
     """
-    raw: dict[str, tuple[str, str]] = {}
-    if env_file is not None and env_file.is_file():
-        raw.update({k: (v or "", ".env") for k, v in dotenv_values(env_file).items() if k.startswith(PREFIX)})
-    raw.update({k: (v, "environment") for k, v in (os.environ if environ is None else environ).items() if k.startswith(PREFIX)})
-    mistakes, given, origins = [], {}, {}
-    for name, (value, origin) in sorted(raw.items()):
-        field = name.removeprefix(PREFIX).lower()
-        if field not in Settings.model_fields or name != name.upper():
-            mistakes.append(f"{name}: there is no such setting ({origin})")
-            continue
-        given[field], origins[field] = value, origin
+    places = {".env": _of_file(env_file), "environment": os.environ if environ is None else environ}
+    given: dict[str, str] = {}
+    origins: dict[str, str] = {}
+    mistakes: list[str] = []
+    for origin, texts in places.items():
+        ours = {name: text for name, text in texts.items() if name.upper().startswith(PREFIX)}
+        unknown = {name for name in ours if name.removeprefix(PREFIX).lower() not in Settings.model_fields or name != name.upper()}
+        mistakes += [f"{name}: there is no such setting ({origin})" for name in sorted(unknown)]
+        found = _Origin({name: text for name, text in ours.items() if name not in unknown})()
+        given |= found
+        origins |= dict.fromkeys(found, origin)
+    if _words_to_bool(given.get("demo")) is True:
+        given, origins = {**_DEMO, **given}, {**dict.fromkeys(_DEMO, "demo"), **origins}
     values: Settings | None = None
     try:
         values = Settings.model_validate(given)
     except ValidationError as failure:
         mistakes += [_mistake(error, given, origins) for error in failure.errors()]
     else:
-        mistakes += _not_built(values)
+        mistakes += _together(values)
     if mistakes or values is None:
         raise StartRefused("\n".join(mistakes))
     return LoadedSettings(values, {field: origins.get(field, "default") for field in Settings.model_fields})
 
 
-def _not_built(values: Settings) -> list[str]:
-    """Settings that would promise what does not exist yet."""
+def _of_file(path: Path | None) -> dict[str, str]:
+    """What a `.env` file sets; nothing when there is none."""
+    if path is None or not path.is_file():
+        return {}
+    return {name: text or "" for name, text in dotenv_values(path, interpolate=False).items()}
+
+
+def _together(values: Settings) -> list[str]:
+    """What is wrong although each value alone is right."""
     mistakes = []
     if values.redis_url is not None:
         mistakes.append(f"{PREFIX}REDIS_URL: several instances are not built yet; unset it to run one process")
     if (values.admin_email is None) != (values.admin_password is None):
         mistakes.append(f"{PREFIX}ADMIN_EMAIL and {PREFIX}ADMIN_PASSWORD: set both or none")
+    schemes = {"database_url": ("postgresql", "postgres"), "backend_url": ("http", "https"), "public_url": ("http", "https")}
+    for field, allowed in schemes.items():
+        value = getattr(values, field)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if text is not None and text.partition("://")[0].partition("+")[0] not in allowed:
+            mistakes.append(
+                f"{PREFIX}{field.upper()}={masked(field, text)!r}: must start with {' or '.join(f'{one}://' for one in allowed)}"
+            )
     return mistakes
+
+
+_WORDS = {
+    "bool_parsing": "must be true or false",
+    "string_pattern_mismatch": "must be a rate such as 10/minute, per second, minute or hour",
+}
 
 
 def _mistake(error: Any, given: Mapping[str, str], origins: Mapping[str, str]) -> str:
@@ -208,7 +261,8 @@ def _mistake(error: Any, given: Mapping[str, str], origins: Mapping[str, str]) -
     if not error["loc"]:
         return str(error["msg"]).removeprefix("Value error, ")
     field = str(error["loc"][0])
-    allowed = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    said = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ").replace("should", "must", 1)
+    allowed = _WORDS.get(error["type"], said)
     value = masked(field, given.get(field, ""))
     return f"{PREFIX}{field.upper()}={value!r}: {allowed} ({origins.get(field, 'default')})"
 
@@ -220,7 +274,7 @@ def masked(field: str, value: object) -> str:
     name = field.upper()
     if name == "SECRET_KEY" or (name.endswith(_SECRET_WORDS) and name not in {"PUBLIC_URL", "BACKEND_URL"}):
         return MASK
-    return str(value)
+    return _URL_PASSWORD.sub(rf"\1{MASK}\2", str(value))
 
 
 def is_built(field: FieldInfo) -> bool:
