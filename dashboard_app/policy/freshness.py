@@ -40,14 +40,21 @@ class Track:
         """After an answer: back in the normal lane at once."""
         return replace(self, read_at=now, failures=0, next_slow_at=0.0)
 
-    def failed(self, now: float, rules: Freshness, chance: float) -> "Track":
-        """After a failure: one more in a row, and when the slow lane may ask again."""
+    def failed(self, now: float, rules: Freshness, chance: float, *, was_read: bool = False) -> "Track":
+        """After a failure: one more in a row, and when the slow lane may ask again. `was_read`: it failed by a slow, bad answer."""
         failures = self.failures + 1
-        return replace(self, failures=failures, next_slow_at=now + slow_interval_s(rules, failures, chance))
+        slow_at = now + slow_interval_s(rules, failures, chance)
+        return Track(read_at=now if was_read else self.read_at, failures=failures, next_slow_at=slow_at)
 
-    def is_due(self, now: float, rules: Freshness, *, forced: bool = False) -> bool:
-        """True when a round that starts now reads this source: never read, stale, or asked for by a person."""
-        return forced or self.read_at is None or now - self.read_at >= rules.stale_s
+    def is_due(self, now: float, rules: Freshness) -> bool:
+        """True when a regular round that starts now reads this source: never read, or stale."""
+        return self.read_at is None or now - self.read_at >= rules.stale_s
+
+    def overdue_at(self, rules: Freshness) -> float | None:
+        """When it must be read even without a regular round: at once if never read, one refetch after its reading; None: it is failing."""
+        if self.failures:
+            return None
+        return 0.0 if self.read_at is None else self.read_at + rules.refetch_s
 
 
 def retry_delay_s(rules: Freshness, chance: float) -> float:

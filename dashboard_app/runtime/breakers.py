@@ -47,10 +47,11 @@ class BreakerReading:
 
 
 def counts_as_failure(error: BaseException) -> bool:
-    """True for what says the server is sick: no answer, a garbled one, 5xx, 429. Never for other 4xx or cancellation."""
+    """True for what says the server is sick: no answer, a garbled one, a redirect, 5xx, 429. Never for other 4xx or cancellation."""
     if not isinstance(error, BackendFailed):
         return False
-    return error.status is None or error.status >= 500 or error.status == 429  # noqa: PLR2004 - HTTP's own numbers
+    is_ours = error.status is not None and 400 <= error.status < 500 and error.status != 429  # noqa: PLR2004 - HTTP's own numbers
+    return error.cause == "garbage" or not is_ours
 
 
 class NamedBreaker:

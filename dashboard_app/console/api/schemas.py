@@ -1,0 +1,105 @@
+"""The shapes of the console's own answers, for OpenAPI; `present` makes them."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+
+class LaneAnswer(BaseModel):
+    """One lane: sources done in the round under way, or in the last one."""
+
+    done: int
+    total: int
+    in_flight: int
+    slow: int = Field(description="Sources in the slow lane; they count as done.")
+    reason: str = Field(description="Why the lane is slow or stands still; empty when it does not.")
+
+
+class RoundAnswer(BaseModel):
+    """The last round that has ended."""
+
+    started_at: str
+    ended_at: str
+    duration_s: float
+    failed: int
+
+
+class LoaderAnswer(BaseModel):
+    """The loader."""
+
+    lanes: dict[str, LaneAnswer]
+    pace: Literal["batched", "adaptive"]
+    last_round: RoundAnswer | None
+
+
+class RefreshAnswer(BaseModel):
+    """Whether a round was under way in both lanes and was joined."""
+
+    joined: bool
+
+
+class BreakerAnswer(BaseModel):
+    """One circuit breaker."""
+
+    name: str
+    state: Literal["closed", "open", "half_open", "forced_open", "disabled", "metrics_only"]
+    failure_count: int
+    failure_rate: float
+    opened_at: str | None
+    retry_at: str | None
+    calls: dict[str, int]
+
+
+class BreakersAnswer(BaseModel):
+    """Every breaker."""
+
+    items: list[BreakerAnswer]
+
+
+class TransitionAnswer(BaseModel):
+    """One move of a breaker."""
+
+    at: str
+    source: str = Field(alias="from")
+    target: str = Field(alias="to")
+    cause: str
+    by: str
+    reason: str
+    until: str | None
+
+
+class BreakerDetailAnswer(BreakerAnswer):
+    """One breaker with its last 100 moves and last 60 outcomes, oldest first."""
+
+    transitions: list[TransitionAnswer]
+    outcomes: list[str]
+
+
+class QueueAnswer(BaseModel):
+    """The request queue."""
+
+    running: int
+    waiting: int
+    waiting_by_priority: dict[str, int]
+    started_total: int
+    timed_out_total: int
+    rejected_total: int
+    wait_ms_p95: float
+
+
+class SettingAnswer(BaseModel):
+    """One setting; secrets are masked."""
+
+    name: str
+    value: Any
+    origin: str
+    default: Any
+    allowed: dict[str, Any]
+    description: str
+    built: bool
+
+
+class SettingsAnswer(BaseModel):
+    """Every setting."""
+
+    items: list[SettingAnswer]

@@ -1,0 +1,169 @@
+"""The console's services in one bundle: what pages and the console's own API are given."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from dashboard_app.console.client.backend import AuditBook, Backend
+from dashboard_app.console.client.caller import Caller
+from dashboard_app.console.client.throttle import Throttle
+from dashboard_app.console.client.wire import Wire
+from dashboard_app.console.fallback import Fallback, Signs, fallback_of
+from dashboard_app.console.loader import Loader
+from dashboard_app.console.polls import Polls
+from dashboard_app.console.snapshot import Snapshot
+from dashboard_app.console.snapshot_file import SnapshotFile
+from dashboard_app.console.viewers import Viewers
+from dashboard_app.model.breaker import BreakerLimits
+from dashboard_app.model.clock import Clock
+from dashboard_app.model.pool import PoolHealth
+from dashboard_app.model.secret import Secret
+from dashboard_app.model.user import Principal
+from dashboard_app.policy.permission import require
+from dashboard_app.runtime.breakers import Breakers
+from dashboard_app.runtime.request_queue import QueueLimits, RequestQueue
+from dashboard_app.runtime.supervisor import Supervisor
+from dashboard_app.settings import Settings
+
+
+class Console:
+    """Built without I/O; `run` does everything until it is cancelled."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        *,
+        app: ASGIApp | None = None,
+        audit: AuditBook | None = None,
+        origins: Mapping[str, str] | None = None,
+    ) -> None:
+        """`app` is this instance's API, permit included, used unless BACKEND_URL names another server.
+
+        `origins` tells where each setting came from (for GET /api/v1/settings).
+
+        Raises:
+            ValueError: neither an app nor BACKEND_URL is given.
+
+        """
+        self.settings, self.clock, self.origins = settings, clock, dict(origins or {})
+        self.snapshot = Snapshot(clock)
+        self.throttle = Throttle(clock, poll_s=settings.throttle_poll_s)
+        limits = BreakerLimits(settings.breaker_failure_threshold, settings.breaker_recovery_s, settings.breaker_half_open_calls)
+        self.breakers = Breakers(limits, clock)
+        self.queue = RequestQueue(
+            QueueLimits(settings.queue_concurrency, settings.queue_interval_ms / 1000.0, settings.queue_timeout_s, settings.queue_max),
+            clock,
+        )
+        caller = Caller(
+            _wire(settings, app, self.throttle), self.queue, self.breakers["api"], clock, request_timeout_s=settings.request_timeout_s
+        )
+        self.backend = Backend(caller, audit)
+        self.loader = Loader(settings, clock, self.backend, self.snapshot, breaker=self.breakers["api"], throttle=self.throttle)
+        self.viewers = Viewers(self.snapshot, clock)
+        self.polls = Polls(
+            self.backend,
+            self.snapshot,
+            self.throttle,
+            self.breakers["api"],
+            clock,
+            poll_s=settings.throttle_poll_s,
+            cleans_up=settings.console_auto_cleanup,
+        )
+        self.file = SnapshotFile(Path(settings.data_dir) / "snapshot.json", self.snapshot, clock)
+        self._unavailable_since: datetime | None = None
+        self._connect(caller)
+
+    def fallback(self) -> Fallback | None:
+        """What the banner tells while last known values are shown; None while they are live."""
+        return fallback_of(
+            Signs(
+                breaker=self.breakers["api"].reading(),
+                list_failure=self.loader.list_failure,
+                list_failing_since=self.loader.list_failing_since,
+                unavailable_since=self._unavailable_since,
+                ages_s=self.snapshot.ages_s(),
+                now=self.clock.now(),
+            )
+        )
+
+    def try_now(self, principal: Principal) -> None:
+        """End the wait of an open breaker: the banner's button.
+
+        Raises:
+            Forbidden: this needs the operator role.
+
+        """
+        require(principal, "breakers.try")
+        self.loader.try_now()
+
+    def acted(self) -> None:
+        """A person has changed something at the server: read the config, the status and the list soon."""
+        self.polls.news()
+        self.polls.watched()
+        self.loader.reload_list()
+
+    async def run(self) -> None:
+        """Restore the snapshot, run every loop, and at the end save and close."""
+        await asyncio.to_thread(self.file.load)
+        supervisor = Supervisor(self.clock)
+        supervisor.add("snapshot file", self.file.run)
+        supervisor.add("pages", self.viewers.run)
+        supervisor.add("throttling-config", self.polls.run_config)
+        supervisor.add("pool status", self.polls.run_status)
+        supervisor.add("pings", self.polls.run_pings)
+        supervisor.add("list of sources", self.loader.run_list)
+        supervisor.add("health lane", self.loader.health.run)
+        supervisor.add("metrics lane", self.loader.metrics.run)
+        supervisor.start()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await supervisor.stop()
+            await self.queue.close()
+            await self.file.save()
+            await self.backend.close()
+
+    def _connect(self, caller: Caller) -> None:
+        """Tell the parts of each other."""
+        caller.on_failure = self.polls.suspect
+        self.breakers["api"].on_change(self.loader.wake)
+        self.breakers["api"].on_change(self.snapshot.touch)
+        self.throttle.on_limits = self._obey
+        self.throttle.on_news = self.polls.news
+        self.loader.visible = self.viewers.visible
+        self.loader.is_watched = self.polls.is_watched = lambda: self.viewers.count > 0
+        self.viewers.on_first = self._watched
+        self.snapshot.on_change(self._note_availability)
+
+    def _obey(self) -> None:
+        """Let the queue and the lanes follow the server's limits."""
+        self.queue.follow(self.throttle.limits())
+        self.loader.wake()
+
+    def _watched(self) -> None:
+        """Somebody begins to watch: look again how often to read."""
+        self.polls.watched()
+        self.loader.wake()
+
+    def _note_availability(self) -> None:
+        """Keep since when the server says that its database is away."""
+        pool = self.snapshot.pool
+        if pool is None or pool.value.get("status") != PoolHealth.UNAVAILABLE:
+            self._unavailable_since = None
+        elif self._unavailable_since is None:
+            self._unavailable_since = self.clock.now()
+
+
+def _wire(settings: Settings, app: ASGIApp | None, throttle: Throttle) -> Wire:
+    """The wire that the settings ask for."""
+    if settings.backend_url is not None:
+        token = None if settings.backend_token is None else Secret(settings.backend_token.get_secret_value())
+        return Wire.remote(settings.backend_url, token, throttle.hear)
+    if app is None:
+        message = "a console needs this instance's API or BACKEND_URL"
+        raise ValueError(message)
+    return Wire.in_process(app, throttle.hear)

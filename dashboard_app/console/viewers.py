@@ -1,0 +1,156 @@
+"""Who is watching: hands changes of the snapshot to open pages, a few times a second, and drops who has gone."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import reflex as rx
+
+from dashboard_app.console.snapshot import Snapshot
+from dashboard_app.model.clock import Clock
+from dashboard_app.runtime.wake import Wake
+
+_log = logging.getLogger(__name__)
+PUSH_EVERY_S = 0.25
+_SWEEP_EVERY_S = 2.0
+_PUSH_LIMIT_S = 5.0
+VIEWERS_AT_MOST = 5000
+"""Beyond it new pages are not followed: they still load, and say what they showed last."""
+
+
+class PushApp(Protocol):
+    """What of `rx.App` a push needs."""
+
+    event_namespace: Any
+
+    def modify_state(self, token: Any) -> Any:
+        """An async context manager that gives the root state of one client and sends what changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """How one page takes over changes: `render(state, params)` assigns vars of `state` from the snapshot; may be async."""
+
+    state: type[rx.State]
+    render: Callable[[Any, Mapping[str, Any]], Awaitable[None] | None]
+
+
+@dataclass(slots=True)
+class _Viewer:
+    """One open page. `session` is what the session check is asked with; it never leaves this process."""
+
+    page: str
+    params: Mapping[str, Any]
+    session: str
+    seen_version: int
+    is_pushing: bool = False
+    visible: frozenset[int] = field(default_factory=frozenset)
+
+
+class Viewers:
+    """The registry. A page calls `watch` from its on_load and again when its filter, sort or page changes."""
+
+    def __init__(self, snapshot: Snapshot, clock: Clock) -> None:
+        """Nobody watches."""
+        self._snapshot, self._clock = snapshot, clock
+        self._viewers: dict[str, _Viewer] = {}
+        self._renderers: Mapping[str, Renderer] = {}
+        self._app: PushApp | None = None
+        self._is_valid: Callable[[str], Awaitable[bool]] | None = None
+        self._bell = Wake(clock)
+        self._pushes: set[asyncio.Task[None]] = set()
+        self.on_first: Callable[[], None] = lambda: None
+        """Called when the first viewer comes."""
+        snapshot.on_change(self._bell.ring)
+
+    def bind(self, app: PushApp, renderers: Mapping[str, Renderer], is_valid: Callable[[str], Awaitable[bool]] | None = None) -> None:
+        """Push through `app`, by the renderer of each page. `is_valid(session)` False: the viewer is dropped and gets nothing."""
+        self._app, self._renderers, self._is_valid = app, renderers, is_valid
+
+    def watch(
+        self, client_token: str, page: str, params: Mapping[str, Any] | None = None, *, visible: Iterable[int] = (), session: str = ""
+    ) -> None:
+        """Follow this client's page from now on (one page per client: the last one). `visible`: source ids in view, read first.
+
+        `session` is handed to the session check before each push; give the cookie header or the session's id.
+        """
+        if client_token not in self._viewers and len(self._viewers) >= VIEWERS_AT_MOST:
+            return
+        is_first = not self._viewers
+        self._viewers[client_token] = _Viewer(page, dict(params or {}), session, self._snapshot.version, visible=frozenset(visible))
+        self._bell.ring()
+        if is_first:
+            self.on_first()
+
+    def leave(self, client_token: str) -> None:
+        """Stop following this client."""
+        self._viewers.pop(client_token, None)
+
+    @property
+    def count(self) -> int:
+        """How many pages are followed."""
+        return len(self._viewers)
+
+    def visible(self) -> frozenset[int]:
+        """The sources in view of anybody."""
+        return frozenset().union(*(viewer.visible for viewer in self._viewers.values()))
+
+    async def run(self) -> None:
+        """Push changes for ever, at most four times a second to each page; a slow page delays only itself."""
+        try:
+            while True:
+                await self._bell.wait(self._clock.monotonic() + _SWEEP_EVERY_S)
+                self._sweep()
+                self._push_changes()
+                await self._clock.sleep(PUSH_EVERY_S)
+        finally:
+            for push in self._pushes:
+                push.cancel()
+
+    def _sweep(self) -> None:
+        """Drop clients whose socket is gone."""
+        if self._app is None or self._app.event_namespace is None:
+            return
+        connected = self._app.event_namespace.token_to_sid
+        for token in [token for token in self._viewers if token not in connected]:
+            del self._viewers[token]
+
+    def _push_changes(self) -> None:
+        """Start a push to every page that has not seen the newest version and is not being pushed to."""
+        version = self._snapshot.version
+        for token, viewer in list(self._viewers.items()):
+            if viewer.seen_version != version and not viewer.is_pushing and viewer.page in self._renderers:
+                viewer.seen_version, viewer.is_pushing = version, True
+                push = asyncio.create_task(self._push(token, viewer))
+                self._pushes.add(push)
+                push.add_done_callback(self._pushes.discard)
+
+    async def _push(self, token: str, viewer: _Viewer) -> None:
+        """Let one page take over what changed."""
+        try:
+            async with asyncio.timeout(_PUSH_LIMIT_S):
+                if self._is_valid is not None and not await self._is_valid(viewer.session):
+                    self._viewers.pop(token, None)
+                    return
+                await self._render(token, viewer)
+        except TimeoutError:
+            _log.warning("a push to a page took longer than %g s", _PUSH_LIMIT_S)
+        except Exception:  # noqa: BLE001 - the edge to pages: one page's fault must not end the pushes of the others
+            _log.exception("a push to page %s failed", viewer.page)
+        finally:
+            viewer.is_pushing = False
+            if viewer.seen_version != self._snapshot.version:
+                self._bell.ring()
+
+    async def _render(self, token: str, viewer: _Viewer) -> None:
+        """Change the page's state under its own lock; what changed is sent when the block ends."""
+        if self._app is None or self._viewers.get(token) is not viewer:
+            return
+        renderer = self._renderers[viewer.page]
+        async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=renderer.state)) as root:
+            rendered = renderer.render(await root.get_state(renderer.state), viewer.params)
+            if inspect.isawaitable(rendered):
+                await rendered
