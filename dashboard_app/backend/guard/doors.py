@@ -1,0 +1,98 @@
+"""The pool's own doors, watched on the instance: SQLAlchemy has no event for a wait that begins or for a count that has changed.
+
+Its `checkin` event fires before the connection is back and a failed connect fires none, so the queue's get and put and the pool's
+overflow count are wrapped; each is a stable method of SQLAlchemy 2.0 and 2.1. The creator is wrapped, too, because a refused
+connect raises the driver's own error past `handle_error`.
+"""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.pool import QueuePool
+
+
+class Waits:
+    """Who waits in the pool, since when (monotonic seconds)."""
+
+    def __init__(self) -> None:
+        """Nobody waits."""
+        self._since: dict[int, float] = {}
+        self._numbers = itertools.count()
+
+    def __len__(self) -> int:
+        return len(self._since)
+
+    def begin(self, now: float) -> int:
+        """A number for a wait that begins."""
+        number = next(self._numbers)
+        self._since[number] = now
+        return number
+
+    def end(self, number: int) -> None:
+        """That wait is over."""
+        del self._since[number]
+
+    def oldest_s(self, now: float) -> float:
+        """Seconds the longest wait has lasted, 0 when nobody waits."""
+        return now - min(list(self._since.values()), default=now)
+
+
+def watch(
+    pool: QueuePool,
+    waits: Waits,
+    monotonic: Callable[[], float],
+    on_change: Callable[[], None],
+    on_failure: Callable[[BaseException], None],
+) -> None:
+    """Wrap the doors of `pool`: waits are counted, `on_change` follows each change of a count, `on_failure` each failed connect."""
+    queue: Any = pool._pool  # noqa: SLF001 - see the module's docstring
+    get, put = queue.get, queue.put
+
+    def watched_get(block: bool = True, timeout: float | None = None) -> Any:
+        if not block:
+            found = get(block, timeout)
+            on_change()
+            return found
+        number = waits.begin(monotonic())
+        try:
+            on_change()
+            return get(block, timeout)
+        finally:
+            waits.end(number)
+            on_change()
+
+    def watched_put(item: Any, block: bool = True, timeout: float | None = None) -> None:
+        put(item, block, timeout)
+        on_change()
+
+    queue.get, queue.put = watched_get, watched_put
+    _watch_count(pool, "_inc_overflow", on_change)
+    _watch_count(pool, "_dec_overflow", on_change)
+    _watch_creator(pool, on_failure)
+
+
+def _watch_count(pool: Any, name: str, on_change: Callable[[], None]) -> None:
+    """Call `on_change` after the pool's method `name` has moved its overflow count."""
+    count = getattr(pool, name)
+
+    def counted() -> bool:
+        moved: bool = count()
+        on_change()
+        return moved
+
+    setattr(pool, name, counted)
+
+
+def _watch_creator(pool: Any, on_failure: Callable[[BaseException], None]) -> None:
+    """Report a connect that failed with an error (a cancelled one says nothing about the server)."""
+    create = pool._invoke_creator  # noqa: SLF001 - see the module's docstring
+
+    def created(record: Any) -> Any:
+        try:
+            return create(record)
+        except Exception as error:
+            on_failure(error)
+            raise
+
+    pool._invoke_creator = created  # noqa: SLF001

@@ -1,0 +1,130 @@
+"""The pool's needle: counts → usage → level, kept up to date by the very calls that change a count.
+
+Reading is right without any timer: a level that is due to fall falls when somebody looks. The monitor looks once a second so that
+listeners hear of it, too.
+"""
+
+import logging
+from collections.abc import Callable
+from threading import RLock
+
+from sqlalchemy.pool import QueuePool
+
+from dashboard_app.backend.guard.doors import Waits
+from dashboard_app.backend.guard.recorder import Happening, Recorder
+from dashboard_app.model.clock import Clock
+from dashboard_app.model.pool import Level, PoolCounts
+from dashboard_app.policy.throttle import Throttle, follow, hint_for, level_for, reach
+
+logger = logging.getLogger("spillway.guard")
+
+
+class Gauge:
+    """Usage and level of one pool. `pool` is asked for each time: `engine.dispose()` replaces it."""
+
+    def __init__(self, pool: Callable[[], QueuePool], waits: Waits, queued: Callable[[], tuple[int, float]], clock: Clock) -> None:
+        """`queued()` says how many wait for admission and since how many seconds the first of them."""
+        self.recorder = Recorder()
+        self.version = 1
+        self.throttle = Throttle()
+        self._pool = pool
+        self._waits = waits
+        self._queued = queued
+        self._clock = clock
+        self._lock = RLock()
+        self._checked_out = 0
+        self._hint = hint_for(Level.NORMAL, 1)
+        self._listeners: list[Callable[[], None]] = []
+        self._size = pool().size()
+        self._max_overflow: int = pool()._max_overflow  # noqa: SLF001 - SQLAlchemy tells its size in public, its limit not
+        if self._size < 1 or self._max_overflow < 0:
+            raise ValueError("a guard needs a bounded pool: pool_size >= 1 and max_overflow >= 0")
+        self._calm_below = next(n for n in range(self.capacity + 1) if self._level_at(n) is not Level.NORMAL)
+
+    @property
+    def capacity(self) -> int:
+        """The most connections the pool ever opens."""
+        return self._size + self._max_overflow
+
+    def listen(self, callback: Callable[[], None]) -> None:
+        """Call `callback` after each change of the level, in the thread that caused it: it must be quick and must not wait."""
+        self._listeners.append(callback)
+
+    def checked_out(self) -> int:
+        """Connections in use, those being opened among them."""
+        pool = self._pool()
+        return pool.size() - pool.checkedin() + pool.overflow()
+
+    def counts(self) -> PoolCounts:
+        """The pool now; about 2 µs."""
+        pool = self._pool()
+        size, idle, overflow = pool.size(), pool.checkedin(), pool.overflow()
+        waiting, oldest_s = self._queued()
+        if self._waits:
+            waiting, oldest_s = waiting + len(self._waits), max(oldest_s, self._waits.oldest_s(self._clock.monotonic()))
+        return PoolCounts(size, self._max_overflow, size - idle + overflow, idle, max(overflow, 0), waiting, round(oldest_s, 3))
+
+    def hint(self) -> str:
+        """The value of `X-Throttle`, as of now; about 1 µs."""
+        self.note()
+        return self._hint
+
+    def note(self) -> None:
+        """A count may have changed, or somebody wants to know the level: bring it up to date."""
+        now = self._clock.monotonic()
+        checked_out = self.checked_out()
+        self.recorder.mark(now, checked_out, len(self._waits) + self._queued()[0])
+        if checked_out < self._calm_below and self.throttle.by_usage is Level.NORMAL:
+            self._checked_out = checked_out
+            return
+        with self._lock:
+            before = self.throttle
+            if before.low_since is not None:
+                self.throttle = follow(before, self._usage(self._checked_out), now)
+            self.throttle = follow(self.throttle, self._usage(checked_out), now)
+            self._checked_out = checked_out
+            has_changed = self._settle(before, f"{checked_out} of {self.capacity} in use")
+        if has_changed:
+            self._tell()
+
+    def set_reachable(self, is_reachable: bool) -> bool:
+        """The database answers, or does not; at once. True when that is news."""
+        with self._lock:
+            before = self.throttle
+            self.throttle = reach(before, is_reachable)
+            if self.throttle is before:
+                return False
+            word = "reachable" if is_reachable else "unreachable"
+            logger.log(logging.INFO if is_reachable else logging.ERROR, "the database is %s", word)
+            self.recorder.tell(Happening(self._clock.now(), word, f"the database is {word}"))
+            self._settle(before, f"the database is {word}", always=True)
+        self._tell()
+        return True
+
+    def _settle(self, before: Throttle, why: str, *, always: bool = False) -> bool:
+        """Give a change a version, a line and a mark; False when what clients are told stays the same."""
+        level = self.throttle.level
+        if level is before.level and not always:
+            return False
+        self.version += 1
+        self._hint = hint_for(level, self.version)
+        if level is not before.level:
+            logger.info("throttling level %s -> %s (%s)", before.level, level, why)
+            self.recorder.tell(Happening(self._clock.now(), "level", f"{before.level} → {level}: {why}"))
+        return True
+
+    def _tell(self) -> None:
+        """Let every listener know. A listener's mistake must not break the checkout that moved the needle."""
+        for callback in self._listeners:
+            try:
+                callback()
+            except Exception:  # the holder of a connection is no place for a listener's error to surface
+                logger.exception("a listener of the pool guard failed")
+
+    def _usage(self, checked_out: int) -> float:
+        """Usage in percent, one decimal, as everybody is told it."""
+        return round(100.0 * checked_out / self.capacity, 1)
+
+    def _level_at(self, checked_out: int) -> Level:
+        """The level that so many connections in use call for."""
+        return level_for(self._usage(checked_out))

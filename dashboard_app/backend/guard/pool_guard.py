@@ -1,0 +1,314 @@
+"""The guard of one engine's pool: a ledger, a needle, places, a monitor and a cleanup behind one face."""
+
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Engine, event
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import QueuePool
+from starlette.routing import Route
+
+from dashboard_app.backend.guard.admission import Admission
+from dashboard_app.backend.guard.answers import StatusFacts, config_json, holder_json, stamp, status_json
+from dashboard_app.backend.guard.bounded import Bounded
+from dashboard_app.backend.guard.cleanup import Cleanup
+from dashboard_app.backend.guard.connection_test import ConnectionTest
+from dashboard_app.backend.guard.doors import Waits, watch
+from dashboard_app.backend.guard.gauge import Gauge
+from dashboard_app.backend.guard.labels import labelled
+from dashboard_app.backend.guard.ledger import Ledger
+from dashboard_app.backend.guard.limits import GuardLimits
+from dashboard_app.backend.guard.monitor import Monitor
+from dashboard_app.backend.guard.recorder import Happening, downsampled
+from dashboard_app.backend.guard.report import CleanupReport
+from dashboard_app.backend.guard.routes import Authorize, guard_routes
+from dashboard_app.backend.guard.server_view import Overview, ServerView
+from dashboard_app.model.clock import Clock, SystemClock
+from dashboard_app.model.pool import Holder, HolderState, PoolCounts, ThrottlingConfig
+from dashboard_app.policy.forecast import WINDOW_S, forecast
+from dashboard_app.policy.throttle import LeakFacts, config_for, reasons_for
+
+_CLEAN_FROM_PERCENT = 90.0
+_LINGERS_S = 1.0
+_POINTS = 300
+
+
+class PoolGuard:
+    """Watches the pool of `engine` from the moment it is built; works for async engines and for sync ones with a QueuePool.
+
+    The constructor does no I/O and starts nothing: `run()` is the monitor. Every reading works without it, save whether the database answers.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine | Engine,
+        limits: GuardLimits | None = None,
+        clock: Clock | None = None,
+        *,
+        server: ServerView | None = None,
+        is_reachable: Callable[[], bool] | None = None,
+    ) -> None:
+        """`server`: the server's own view, over connections outside this pool; `is_reachable`: a second opinion, asked at each reading.
+
+        Raises:
+            ValueError: the pool is not a bounded QueuePool.
+
+        """
+        self.limits = limits or GuardLimits()
+        self.on_cleanup: Callable[[CleanupReport, bool], None] | None = None
+        self._clock = clock or SystemClock()
+        self._sync: Engine = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+        if not isinstance(self._sync.pool, QueuePool):
+            raise ValueError(f"a guard needs a QueuePool, not a {type(self._sync.pool).__name__}")  # noqa: TRY004
+        self._is_reachable = is_reachable
+        self._is_answering = True
+        self._away_since: datetime | None = None
+        self._last_cleanup: tuple[datetime, float] | None = None
+        self._etag_prefix = secrets.token_hex(4)
+        self._reachable_listeners: list[Callable[[bool], None]] = []
+        self._waits = Waits()
+        self._bounded = Bounded()
+        monotonic = self._clock.monotonic
+        self._admission = Admission(self.limits, monotonic)
+        self._gauge = Gauge(self._pool, self._waits, self._admission.queued, self._clock)
+        self._monitor = Monitor(server, self.limits, self._clock, self._bounded)
+        self._ledger = Ledger(self._sync, monotonic, self._suspects)
+        self._cleanup = Cleanup(
+            self._ledger,
+            self._gauge,
+            self._pool,
+            waits=self._waits,
+            server=server,
+            threshold_s=self.limits.leak_threshold_s,
+            clock=self._clock,
+            bounded=self._bounded,
+        )
+        self._test = ConnectionTest(engine, self.counts)
+        self._watch_pool()
+        event.listen(self._sync, "engine_disposed", self._watch_pool)
+
+    # ---- reading: no I/O, no connection, well under a millisecond
+
+    def counts(self) -> PoolCounts:
+        """The pool now; about 2 µs."""
+        return self._gauge.counts()
+
+    def hint(self) -> str:
+        """The value of the `X-Throttle` header, as of now; about 1 µs."""
+        return self._gauge.hint()
+
+    @property
+    def version(self) -> int:
+        """The version of the throttling config: it grows when the level or the database's reachability changes."""
+        self._refresh()
+        return self._gauge.version
+
+    @property
+    def etag(self) -> str:
+        """The weak ETag of the config: the same while what clients must do is the same; another process never repeats it."""
+        return f'W/"{self._etag_prefix}-{self.version}"'
+
+    def throttling_config(self, *, call_sites: bool = True) -> ThrottlingConfig:
+        """What clients are told now."""
+        self._refresh()
+        counts = self.counts()
+        reasons = self._reasons(counts, call_sites=call_sites)
+        return config_for(self._gauge.throttle, counts.usage_percent, reasons, self._gauge.version, self._clock.now())
+
+    def config_json(self, *, call_sites: bool = True) -> dict[str, object]:
+        """The answer of `throttling-config`."""
+        return config_json(self.throttling_config(call_sites=call_sites))
+
+    def status(self, *, call_sites: bool = True) -> dict[str, object]:
+        """The answer of `status`. `call_sites` False leaves the names of code out of the reasons."""
+        self._refresh()
+        counts = self.counts()
+        now = self._clock.monotonic()
+        seconds = self._gauge.recorder.seconds(now, int(WINDOW_S))
+        facts = StatusFacts(
+            counts=counts,
+            throttle=self._gauge.throttle,
+            peak_usage_percent=self._percent(self._gauge.recorder.peak(now)),
+            admission_limit=self._admission.limit,
+            admission_in_flight=self._admission.in_flight,
+            admission_rejected_total=self._admission.rejected_total,
+            reasons=self._reasons(counts, call_sites=call_sites),
+            last_cleanup_at=None if self._last_cleanup is None else self._last_cleanup[0],
+            forecast=forecast([(float(second), self._percent(top)) for second, top, _ in seconds]),
+            measured_at=self._clock.now(),
+        )
+        return status_json(facts)
+
+    def holders(self) -> list[Holder]:
+        """Who holds connections, the longest first."""
+        now = self._clock.monotonic()
+        return [checkout.holder(now, self.limits.leak_threshold_s) for checkout in self._ledger.checkouts()]
+
+    def call_sites(self) -> list[dict[str, object]]:
+        """Connection-seconds per call site since the start, most first; at most 500 sites by name."""
+        return self._ledger.sites.rows()
+
+    def holders_json(self) -> dict[str, object]:
+        """The answer of `holders`."""
+        return {"items": [holder_json(holder) for holder in self.holders()], "call_sites": self.call_sites()}
+
+    def history(self, minutes: int = 15) -> dict[str, object]:
+        """`{"points": [[epoch_ms, usage_percent, waiting]…], "marks": [{"at", "kind", "text"}…]}` of the last `minutes` (1..60).
+
+        At most 300 points, each the highest of its stretch; the oldest first.
+        """
+        self._refresh()
+        now, at = self._clock.monotonic(), self._clock.now()
+        zero_ms = at.timestamp() * 1000 - now * 1000
+        seconds = self._gauge.recorder.seconds(now, min(max(minutes, 1), 60) * 60)
+        points = downsampled([(second, self._percent(top), waiting) for second, top, waiting in seconds], _POINTS)
+        since = at.timestamp() - minutes * 60
+        happenings = [happening for happening in self._gauge.recorder.happenings() if happening.at.timestamp() >= since]
+        return {
+            "points": [[int(zero_ms + second * 1000), usage, waiting] for second, usage, waiting in points],
+            "marks": [{"at": stamp(happening.at), "kind": happening.kind, "text": happening.text} for happening in happenings],
+        }
+
+    def overview(self) -> Overview | None:
+        """What the server said last about its sessions, None when it could not be asked."""
+        return self._monitor.overview
+
+    @property
+    def is_reachable(self) -> bool:
+        """False from the moment the database is known not to answer until it does again."""
+        return self._gauge.throttle.is_reachable
+
+    # ---- working through the guard
+
+    def admission(self) -> AbstractAsyncContextManager[None]:
+        """A place for database work, for the length of the block.
+
+        Raises:
+            DatabaseUnavailable: the pool is full, the database is known to be away, or no place came free in time.
+
+        """
+        self._refresh()
+        usage_percent = self._percent(self._gauge.checked_out())
+        return self._admission.place(usage_percent, self._gauge.throttle.is_reachable, self._gauge.note)
+
+    def holding(self, *, task: str = "", route: str = "", exempt: str = "") -> AbstractContextManager[None]:
+        """Inside, checkouts carry these names. `exempt`: why a long hold is right; such a checkout is never a suspected leak."""
+        return labelled(task=task, route=route, exempt=exempt)
+
+    def running(self, handle: Any, query: str) -> AbstractContextManager[None]:
+        """Inside, the checkout behind `handle` runs `query`: put it round statements sent through the driver's own connection.
+
+        Raises:
+            Reclaimed: the guard has taken the connection back.
+
+        """
+        return self._ledger.running(handle, query)
+
+    async def connection_test(self) -> dict[str, object]:
+        """The answer of `connection-test`, within 2 s; the only call of the guard that takes a connection from the pool."""
+        return await self._test.run()
+
+    async def cleanup(self, *, dry_run: bool, forced: bool = True) -> CleanupReport:
+        """Clean up now, or say what that would do. Forced cleanups never cool down; `on_cleanup` hears of every real one."""
+        self._refresh()
+        if dry_run:
+            return await self._cleanup.dry_run()
+        report = await self._cleanup.perform()
+        self._last_cleanup = (self._clock.now(), self._clock.monotonic())
+        won = report.reclaimed + report.terminated_backends
+        text = f"cleanup: {won} checkouts taken back, {report.closed_idle} idle connections closed"
+        self._gauge.recorder.tell(Happening(self._clock.now(), "cleanup", text))
+        if self.on_cleanup is not None:
+            self.on_cleanup(report, forced)
+        return report
+
+    async def run(self) -> None:
+        """The monitor, until it is cancelled."""
+        try:
+            await self._monitor.run(self._tick, self._verdict)
+        finally:
+            self._bounded.close()
+
+    def suspect(self) -> None:
+        """Have the database asked at once whether it answers: a statement outside SQLAlchemy failed as if it did not."""
+        self._monitor.suspect()
+
+    # ---- telling others
+
+    def on_change(self, callback: Callable[[ThrottlingConfig], None]) -> None:
+        """Call `callback` with each new config, in the thread and moment of the change: it must be quick and must not wait."""
+        self._gauge.listen(lambda: callback(self.throttling_config()))
+
+    def on_reachable(self, callback: Callable[[bool], None]) -> None:
+        """Call `callback` whenever the database goes away or comes back."""
+        self._reachable_listeners.append(callback)
+
+    def routes(self, authorize: Authorize) -> list[Route]:
+        """The guard's calls as Starlette routes, under `/api/v1/health/database/`; `authorize` decides who may."""
+        return guard_routes(self, authorize)
+
+    # ---- inside
+
+    def _pool(self) -> QueuePool:
+        """The engine's pool now."""
+        return cast("QueuePool", self._sync.pool)
+
+    def _watch_pool(self, _engine: Engine | None = None) -> None:
+        """Watch the doors of the engine's pool; again when `engine.dispose()` has made a new one."""
+        watch(self._pool(), self._waits, self._clock.monotonic, self._gauge.note, self._suspects)
+
+    def _suspects(self, _error: BaseException) -> None:
+        """A connect or a statement failed."""
+        self._monitor.suspect()
+
+    def _verdict(self, is_answering: bool) -> None:
+        """The monitor has looked."""
+        self._is_answering = is_answering
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Bring level and reachability up to date."""
+        self._gauge.note()
+        is_reachable = self._is_answering and (self._is_reachable is None or self._is_reachable())
+        if is_reachable != self._gauge.throttle.is_reachable:
+            self._away_since = None if is_reachable else self._clock.now()
+            self._gauge.set_reachable(is_reachable)
+            for callback in self._reachable_listeners:
+                callback(is_reachable)
+
+    async def _tick(self) -> None:
+        """Once a second: refresh, and clean up when it is time."""
+        self._refresh()
+        if not self.limits.auto_cleanup or self.counts().usage_percent < _CLEAN_FROM_PERCENT:
+            return
+        if self._last_cleanup is not None and self._clock.monotonic() - self._last_cleanup[1] < self.limits.cooldown_s:
+            return
+        if (await self._cleanup.dry_run()).has_effect:
+            await self.cleanup(dry_run=False, forced=False)
+
+    def _reasons(self, counts: PoolCounts, *, call_sites: bool) -> list[str]:
+        """Why the level is what it is."""
+        now = self._clock.monotonic()
+        return reasons_for(counts, self._leak_facts(now, call_sites), self._gauge.throttle, now, self._away_since)
+
+    def _leak_facts(self, now: float, call_sites: bool) -> LeakFacts:
+        """Suspected leaks, and who sits idle in a transaction for a second and more."""
+        checkouts = self._ledger.checkouts()
+        threshold_s = self.limits.leak_threshold_s
+        by_site: dict[str, int] = {}
+        for checkout in checkouts:
+            if now - checkout.idle_since >= _LINGERS_S and checkout.state() is HolderState.IDLE_IN_TRANSACTION:
+                site = checkout.call_site if call_sites else ""
+                by_site[site] = by_site.get(site, 0) + 1
+        return LeakFacts(
+            suspected_leaks=sum(checkout.is_suspect(now, threshold_s) for checkout in checkouts),
+            leak_threshold_s=threshold_s,
+            idle_in_transaction=tuple(sorted(by_site.items(), key=lambda item: -item[1])),
+        )
+
+    def _percent(self, checked_out: int) -> float:
+        """Usage in percent, one decimal."""
+        return round(100.0 * checked_out / self._gauge.capacity, 1)
