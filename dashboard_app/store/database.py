@@ -9,19 +9,22 @@ import contextlib
 import ipaddress
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
 
 import asyncpg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from dashboard_app.model.errors import DatabaseUnavailable
 from dashboard_app.settings import Settings
 from dashboard_app.store.address import DatabaseAddress
 
-__all__ = ["ANSWER_LIMIT_S", "APPLICATION_NAME", "Database", "DatabaseAddress", "connect", "unavailable_errors"]
+__all__ = ["ANSWER_LIMIT_S", "APPLICATION_NAME", "Database", "DatabaseAddress", "connect", "unavailable_errors", "within"]
+
+T = TypeVar("T")
 
 APPLICATION_NAME = "spillway"
 ANSWER_LIMIT_S = 2.0
@@ -74,19 +77,28 @@ class Database:
 
         """
         began = time.perf_counter()
-        with unavailable_errors():
-            await within(self._select_one(), timeout_s)
+        await self.on_control(_select_one, timeout_s)
         return (time.perf_counter() - began) * 1000
+
+    async def on_control(self, work: Callable[[AsyncConnection], Awaitable[T]], limit_s: float = ANSWER_LIMIT_S) -> T:
+        """What `work` returns, run in one transaction on a control connection; it is committed when `work` returns.
+
+        Raises:
+            DatabaseUnavailable: no answer within `limit_s`; the caller waits no longer. Whether it was committed is then not known.
+
+        """
+
+        async def run() -> T:
+            async with self.control.begin() as connection:
+                return await work(connection)
+
+        with unavailable_errors():
+            return await within(run(), limit_s)
 
     async def close(self) -> None:
         """Close every idle connection of both pools; waits at most a few seconds for a server that is silent."""
         with contextlib.suppress(TimeoutError):
             await within(_dispose(self.engine, self.control), 2 * ANSWER_LIMIT_S)
-
-    async def _select_one(self) -> None:
-        """One round trip on the control pool."""
-        async with self.control.connect() as connection:
-            await connection.execute(text("SELECT 1"))
 
     def _creator(self, application_name: str) -> Callable[[], Awaitable[asyncpg.Connection]]:
         """What an engine calls to get one driver connection."""
@@ -97,18 +109,23 @@ class Database:
         return create
 
 
+async def _select_one(connection: AsyncConnection) -> None:
+    """One round trip."""
+    await connection.execute(text("SELECT 1"))
+
+
 async def _dispose(*engines: AsyncEngine) -> None:
     """Close what the engines hold."""
     for engine in engines:
         await engine.dispose()
 
 
-_LEFT_BEHIND: set[asyncio.Task[None]] = set()
-"""Statements whose caller went on without them; kept so that they are not collected before the driver ends them."""
+_LEFT_BEHIND: set[asyncio.Task[Any]] = set()
+"""Statements whose caller may go on without them; kept so that they are not collected before the driver ends them."""
 
 
-async def within(work: Awaitable[None], limit_s: float) -> None:
-    """Return when `work` is done, or raise TimeoutError after `limit_s` without waiting for its clean-up.
+async def within(work: Coroutine[Any, Any, T], limit_s: float) -> T:
+    """What `work` returns, or TimeoutError after `limit_s` without waiting for its clean-up.
 
     The driver may take two seconds more to give up a silent connection; that goes on in the background.
     """
@@ -123,10 +140,10 @@ async def within(work: Awaitable[None], limit_s: float) -> None:
     if not done:
         task.cancel()
         raise TimeoutError(f"no answer within {limit_s:g} s")
-    task.result()
+    return task.result()
 
 
-def _forget(task: "asyncio.Task[None]") -> None:
+def _forget(task: asyncio.Task[Any]) -> None:
     """Drop a finished task and read its error, so that nobody warns about it."""
     _LEFT_BEHIND.discard(task)
     if not task.cancelled():

@@ -1,0 +1,411 @@
+"""Who asks: sessions of people and tokens of programs, known in memory so that they count while the database is away.
+
+A credential confirmed less than 1 s ago is used as it is. Otherwise the database is asked, with a limit; while it does not answer,
+what was confirmed within 15 minutes still counts. Guard calls never wait for more than 20 ms. A right that is lost in this process is
+lost at once; one that another process takes is felt by the next check.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+from http.cookies import CookieError, SimpleCookie
+
+from dashboard_app.access.accounts import TOKEN_PREFIX, Accounts, digest
+from dashboard_app.access.audit import Audit
+from dashboard_app.access.known import FRESH_S, GOOD_S, SESSION_IDLE, SESSION_LIFE, Known, KnownCredentials
+from dashboard_app.access.login_limit import LoginLimit
+from dashboard_app.access.passwords import Passwords
+from dashboard_app.access.vault import Vault
+from dashboard_app.model.clock import Clock
+from dashboard_app.model.errors import DatabaseUnavailable, NotSignedIn
+from dashboard_app.model.secret import Secret
+from dashboard_app.model.user import Principal, PrincipalKind
+from dashboard_app.settings import Settings
+from dashboard_app.store.database import Database
+from dashboard_app.store.sessions import SessionRecord
+from dashboard_app.store.tokens import TokenRecord
+from dashboard_app.store.users import UserRecord
+
+_LOG = logging.getLogger(__name__)
+CHECK_LIMIT_S = 1.0
+"""How long a check waits for the database before what is known counts."""
+GUARD_WAIT_S = 0.02
+"""How long a guard call waits for it: enough for a healthy one, far below the 50 ms a guard call may take."""
+KEEP_UP_S = 2.0
+REFRESH_S = 30.0
+_TOUCH_S = 60.0
+_MAX_CHECKS = 64
+"""Checks of credentials under way; one more is refused, so that made-up tokens cannot starve the control pool."""
+_MAX_UNWRITTEN = 1000
+_MAX_COOKIE = 200
+
+Find = Callable[[str], Awaitable[Known | None]]
+
+
+class Identity(Accounts):
+    """Says who asks, signs people in and out, and keeps both working while the database is away."""
+
+    def __init__(self, database: Database, settings: Settings, clock: Clock, *, audit: Audit, vault: Vault, passwords: Passwords) -> None:
+        """No I/O."""
+        super().__init__(database, clock, passwords, audit)
+        self._database = database
+        self._vault = vault
+        self._limit = LoginLimit(settings.rate_limit_login)
+        is_https = (settings.public_url or "").startswith("https://")
+        self.cookie_name = "__Host-spillway_session" if is_https else "spillway_session"
+        self.cookie_is_secure = is_https
+        self._sessions = KnownCredentials()
+        self._tokens = KnownCredentials()
+        self._users: dict[str, UserRecord] = {}
+        self._users_mono: float | None = None
+        self._checks: dict[str, asyncio.Task[None]] = {}
+        self._seen_sessions: dict[str, datetime] = {}
+        self._used_tokens: dict[str, datetime] = {}
+        self._touched_mono: dict[str, float] = {}
+        self._unwritten: dict[str, SessionRecord] = {}
+        self._undeleted: dict[str, None] = {}
+        self._refreshed_mono: float | None = None
+        self._is_reachable = True
+        self._watchers: dict[str, set[asyncio.Event]] = {}
+
+    # -- who asks ---------------------------------------------------------------------------------------------------------------
+
+    async def principal_for_cookie(self, cookie_header: str, *, guard_call: bool = False) -> Principal | None:
+        """The person whose session cookie is in `cookie_header`, or None: no cookie, signed out, over, or not ours.
+
+        Raises:
+            DatabaseUnavailable: the session is not known here and the database cannot be asked.
+
+        """
+        secret = self._session_secret(cookie_header)
+        if secret is None:
+            return None
+        known = await self._known(self._sessions, digest(secret), self._find_session, guard_call=guard_call)
+        if known is None:
+            return None
+        known.seen_at = self._clock.now()
+        self._remember_use(known.key, self._seen_sessions)
+        return known.principal
+
+    async def principal_for_token(self, token: str, *, guard_call: bool = False) -> Principal | None:
+        """The program whose API token this is, or None: unknown, revoked or expired. Raises DatabaseUnavailable as above."""
+        if not token.startswith(TOKEN_PREFIX) or len(token) > _MAX_COOKIE:
+            return None
+        known = await self._known(self._tokens, digest(token), self._find_token, guard_call=guard_call)
+        if known is None:
+            return None
+        self._remember_use(known.key, self._used_tokens)
+        return known.principal
+
+    # -- in and out -------------------------------------------------------------------------------------------------------------
+
+    async def sign_in(self, email: str, password: str | Secret, address: str) -> str:
+        """The value of a new session cookie. Works from memory while the database is away.
+
+        Raises:
+            NotSignedIn: email or password is not right (same words and time for an unknown email); says how many tries are left.
+            RateLimited: no try left for this address; says in how many seconds.
+            DatabaseUnavailable: the database is away and no account is known here.
+
+        """
+        secret = password if isinstance(password, Secret) else Secret(password)
+        with self._limit.one_try(address):
+            record = await self._account(email.strip())
+            is_right = await self._passwords.matches(record.password_hash if record else None, secret)
+            if record is None or not is_right or record.user.disabled:
+                raise NotSignedIn("Email or password is not right.")
+        return await self._begin_session(record, address)
+
+    async def sign_out(self, session_id: str) -> None:
+        """End a session (by `Principal.session_id`) at once; the table hears of it when it can."""
+        self._end_session(session_id)
+        self._unwritten.pop(session_id, None)
+        if self._is_reachable:
+            try:
+                await self._session_store.delete(session_id, CHECK_LIMIT_S)
+            except DatabaseUnavailable:
+                self.mark_database(reachable=False)
+            else:
+                return
+        if len(self._undeleted) < _MAX_UNWRITTEN:
+            self._undeleted[session_id] = None
+
+    def watch_session(self, session_id: str) -> asyncio.Event:
+        """An event that is set when this session ends here. Hand it back with `unwatch_session`."""
+        ended = asyncio.Event()
+        self._watchers.setdefault(session_id, set()).add(ended)
+        return ended
+
+    def unwatch_session(self, session_id: str, ended: asyncio.Event) -> None:
+        """Forget an event of `watch_session`."""
+        watchers = self._watchers.get(session_id, set())
+        watchers.discard(ended)
+        if not watchers:
+            self._watchers.pop(session_id, None)
+
+    # -- keeping up -------------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_database_reachable(self) -> bool:
+        """What was last known about the database."""
+        return self._is_reachable
+
+    def mark_database(self, reachable: bool) -> None:
+        """Hear from the guard's heartbeat whether the database answers; while it does not, nobody waits for it."""
+        self._is_reachable = reachable
+        self._audit.is_reachable = reachable
+
+    async def start(self) -> None:
+        """Read accounts, tokens and sessions into memory, so that they count when the database goes away later."""
+        await self.keep_up()
+
+    async def run(self) -> None:
+        """Keep memory and table in step; cancelled by the supervisor."""
+        while True:
+            await self._clock.sleep(KEEP_UP_S)
+            await self.keep_up()
+
+    async def keep_up(self) -> None:
+        """One turn of `run`: write what waits, read again what is 30 s old. While the database is away, only ask whether it is back."""
+        try:
+            if not self._is_reachable:
+                await self._database.ping(CHECK_LIMIT_S)
+            self.mark_database(reachable=True)
+            await self._write_what_waits()
+            if self._refreshed_mono is None or self._clock.monotonic() - self._refreshed_mono >= REFRESH_S:
+                await self._refresh()
+        except DatabaseUnavailable:
+            self.mark_database(reachable=False)
+
+    async def close(self) -> None:
+        """Write what waits, once, and let the hashing threads go."""
+        if self._is_reachable:
+            try:
+                await self._write_what_waits()
+            except DatabaseUnavailable:
+                _LOG.warning("%d sessions could not be written; their owners sign in again", len(self._unwritten))
+        for check in list(self._checks.values()):
+            check.cancel()
+        self._passwords.close()
+
+    # -- inside -----------------------------------------------------------------------------------------------------------------
+
+    async def _known(self, memory: KnownCredentials, key: str, find: Find, *, guard_call: bool) -> Known | None:
+        """The good entry for `key`, confirmed as the rules at the top say."""
+        known = memory.get(key)
+        if known is not None and self._age_s(known) < (FRESH_S if known.is_written else GOOD_S):
+            return self._unless_over(memory, known)
+        may_use = known is not None and self._age_s(known) < GOOD_S
+        if not self._is_reachable:
+            return self._unless_over(memory, known) if may_use else _cannot_tell()
+        check = self._check(memory, key, find)
+        await asyncio.wait({check}, timeout=GUARD_WAIT_S if guard_call and may_use else CHECK_LIMIT_S + GUARD_WAIT_S)
+        if check.done() and not check.cancelled() and check.exception() is None:
+            return self._unless_over(memory, memory.get(key))
+        known = memory.get(key)  # it may have been ended while we waited
+        return self._unless_over(memory, known) if may_use else _cannot_tell()
+
+    def _check(self, memory: KnownCredentials, key: str, find: Find) -> asyncio.Task[None]:
+        """The check of `key` that is under way, or a new one. Raises DatabaseUnavailable when too many are."""
+        check = self._checks.get(key)
+        if check is None:
+            if len(self._checks) >= _MAX_CHECKS:
+                raise DatabaseUnavailable("Too many credentials are being checked.")
+            check = asyncio.create_task(self._recheck(memory, key, find), name="identity-check")
+            self._checks[key] = check
+            check.add_done_callback(lambda done: self._checked(key, done))
+        return check
+
+    def _checked(self, key: str, check: asyncio.Task[None]) -> None:
+        """Take a finished check off the list; an error of the program is logged, since nobody may be waiting any more."""
+        self._checks.pop(key, None)
+        error = None if check.cancelled() else check.exception()
+        if error is not None and not isinstance(error, DatabaseUnavailable):
+            _LOG.error("a credential could not be checked", exc_info=error)
+
+    async def _recheck(self, memory: KnownCredentials, key: str, find: Find) -> None:
+        """Bring the entry of `key` in step with the table; an answer from before a loss of rights is asked for again."""
+        try:
+            while True:
+                generation, asked = memory.generation, self._clock.monotonic()
+                found = await find(key)
+                if memory.generation == generation:
+                    break
+        except DatabaseUnavailable:
+            self.mark_database(reachable=False)
+            raise
+        self.mark_database(reachable=True)
+        if found is None:
+            memory.missing(key)
+            self._tell_watchers(key)
+        else:
+            memory.put(replace(found, confirmed_mono=asked))
+
+    async def _find_session(self, key: str) -> Known | None:
+        """The session as the table has it."""
+        record = await self._session_store.find(key, self._clock.now(), CHECK_LIMIT_S)
+        return self._known_session(record) if record is not None and not record.disabled and key not in self._undeleted else None
+
+    async def _find_token(self, key: str) -> Known | None:
+        """The token as the table has it."""
+        record = await self._token_store.find(key, CHECK_LIMIT_S)
+        return self._known_token(record) if record is not None and record.is_good(self._clock.now()) else None
+
+    def _known_session(self, record: SessionRecord) -> Known:
+        """A row as an entry."""
+        principal = Principal(PrincipalKind.USER, record.email, record.role, record.user_id, record.id_hash)
+        return Known(record.id_hash, principal, self._clock.monotonic(), record.expires_at, record.last_seen_at)
+
+    def _known_token(self, record: TokenRecord) -> Known:
+        """A row as an entry."""
+        principal = Principal(PrincipalKind.TOKEN, record.name, record.role)
+        return Known(record.token_hash, principal, self._clock.monotonic(), record.expires_at)
+
+    def _unless_over(self, memory: KnownCredentials, known: Known | None) -> Known | None:
+        """The entry, or None when it is over by its own clock."""
+        if known is not None and known.is_over(self._clock.now()):
+            memory.end(known.key)
+            self._tell_watchers(known.key)
+            return None
+        return known
+
+    def _age_s(self, known: Known) -> float:
+        """Seconds since the entry was confirmed."""
+        return self._clock.monotonic() - known.confirmed_mono
+
+    async def _account(self, email: str) -> UserRecord | None:
+        """The account of `email`: from the table, or from memory while the table cannot be asked."""
+        if self._is_reachable:
+            try:
+                record = await self._user_store.by_email(email, CHECK_LIMIT_S)
+            except DatabaseUnavailable:
+                self.mark_database(reachable=False)
+            else:
+                return record
+        if self._users_mono is None or self._clock.monotonic() - self._users_mono >= GOOD_S:
+            raise DatabaseUnavailable("The database does not answer, and accounts were last read too long ago to sign in without it.")
+        return self._users.get(email.lower())
+
+    async def _begin_session(self, record: UserRecord, address: str) -> str:
+        """The cookie of a new session of this user. Raises DatabaseUnavailable when too many wait to be written."""
+        if len(self._unwritten) >= _MAX_UNWRITTEN:
+            raise DatabaseUnavailable("Too many sessions wait for the database.")
+        secret, now, user = secrets.token_urlsafe(32), self._clock.now(), record.user
+        row = SessionRecord(digest(secret), user.id, user.email, user.role, False, address, now, now, now + SESSION_LIFE)
+        self._unwritten[row.id_hash] = row
+        self._sessions.put(replace(self._known_session(row), is_written=False))
+        if self._is_reachable:
+            try:
+                await self._write_session(row, CHECK_LIMIT_S)
+            except DatabaseUnavailable:
+                self.mark_database(reachable=False)
+        return f"{secret}.{self._vault.sign(secret)}"
+
+    async def _write_session(self, row: SessionRecord, limit_s: float) -> None:
+        """Write a session that is only in memory."""
+        await self._session_store.insert(row, limit_s)
+        self._unwritten.pop(row.id_hash, None)
+        known = self._sessions.get(row.id_hash)
+        if known is not None:
+            known.is_written = True
+
+    async def _write_what_waits(self) -> None:
+        """Ended sessions, new sessions, and when each was last seen. Raises DatabaseUnavailable."""
+        for key in list(self._undeleted):
+            await self._session_store.delete(key)
+            self._undeleted.pop(key, None)
+        for row in list(self._unwritten.values()):
+            await self._write_session(row, CHECK_LIMIT_S)
+        if self._seen_sessions:
+            seen, self._seen_sessions = self._seen_sessions, {}
+            await self._session_store.touch(seen)
+        if self._used_tokens:
+            used, self._used_tokens = self._used_tokens, {}
+            await self._token_store.touch(used)
+
+    async def _refresh(self) -> None:
+        """Read accounts, tokens and sessions into memory; drop ended sessions from the table. Raises DatabaseUnavailable."""
+        asked, now = self._clock.monotonic(), self._clock.now()
+        await self._session_store.delete_ended(now, now - SESSION_IDLE)
+        generations = (self._sessions.generation, self._tokens.generation)
+        users = await self._user_store.all()
+        tokens = [self._known_token(record) for record in await self._token_store.all() if record.is_good(now)]
+        sessions = [self._known_session(record) for record in await self._session_store.live(now) if not record.disabled]
+        if generations != (self._sessions.generation, self._tokens.generation):
+            return  # somebody lost a right meanwhile: this reading may be older than that; the next turn reads again
+        self._users = {record.user.email.lower(): record for record in users}
+        self._users_mono = self._refreshed_mono = asked
+        before = {known.key for known in self._sessions}
+        self._sessions.replace(sessions, asked)
+        self._tokens.replace(tokens, asked)
+        for key in before - {known.key for known in self._sessions}:
+            self._tell_watchers(key)
+        self._touched_mono = {k: at for k, at in self._touched_mono.items() if asked - at < _TOUCH_S}
+
+    def _remember_use(self, key: str, used: dict[str, datetime]) -> None:
+        """Note, at most once a minute for each key, when it was used; `run` writes it."""
+        now = self._clock.monotonic()
+        if now - self._touched_mono.get(key, -_TOUCH_S) >= _TOUCH_S:
+            self._touched_mono[key] = now
+            used[key] = self._clock.now()
+
+    def _session_secret(self, cookie_header: str) -> str | None:
+        """The random part of our cookie, when it is there and its signature is ours."""
+        value = cookie_value(cookie_header, self.cookie_name)
+        secret, dot, signature = value.partition(".")
+        if not dot or len(value) > _MAX_COOKIE or not value.isascii() or not self._vault.is_signed(secret, signature):
+            return None
+        return secret
+
+    def _end_session(self, key: str) -> None:
+        """Take a session out of memory for good."""
+        self._sessions.end(key)
+        self._tell_watchers(key)
+
+    def _tell_watchers(self, key: str) -> None:
+        """Let open sockets of a session know that it ended."""
+        for ended in self._watchers.get(key, ()):
+            ended.set()
+
+    async def _sign_out_everywhere(self, record: UserRecord) -> None:
+        """End every session of the user, in memory first."""
+        for key in self._sessions.of_user(record.user.id):
+            self._end_session(key)
+            self._unwritten.pop(key, None)
+        await super()._sign_out_everywhere(record)
+
+    def _user_changed(self, record: UserRecord) -> None:
+        """Bring memory in step at once: what was asked before this change no longer counts."""
+        self._sessions.generation += 1
+        self._users[record.user.email.lower()] = record
+        for key in self._sessions.of_user(record.user.id):
+            known = self._sessions.get(key)
+            if known is not None:
+                known.principal = replace(known.principal, role=record.user.role)
+
+    def _token_changed(self, record: TokenRecord) -> None:
+        """A revoked token stops at once; a new one counts at once."""
+        if record.revoked_at is not None:
+            self._tokens.end(record.token_hash)
+        else:
+            self._tokens.put(self._known_token(record))
+
+
+def cookie_value(cookie_header: str, name: str) -> str:
+    """The value of cookie `name` in a Cookie header, "" when it is not there. Other cookies of the host may be broken."""
+    for part in cookie_header.split(";"):
+        key, equals, value = part.strip().partition("=")
+        if equals and key == name:
+            try:
+                return SimpleCookie(f"{name}={value}")[name].value
+            except (CookieError, KeyError):
+                return ""
+    return ""
+
+
+def _cannot_tell() -> Known | None:
+    """Raise: this credential is not known here, and nobody else can be asked."""
+    raise DatabaseUnavailable("The database cannot be asked whether this sign-in is good.")

@@ -1,0 +1,115 @@
+"""The keys of this installation: they encrypt stored credentials and sign session cookies."""
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from dashboard_app.model.errors import Failed, StartRefused
+from dashboard_app.model.secret import Secret
+from dashboard_app.settings import Settings
+
+KEY_FILE = "secret.key"
+_KEY_BYTES = 32
+
+
+class Vault:
+    """Encrypts and signs with the first key, decrypts and checks with all. Keys are read at the first use.
+
+    They come from SECRET_KEY; when that is unset, from DATA_DIR/secret.key, which is generated with mode 0600.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """No I/O."""
+        self._settings = settings
+
+    def encrypt(self, secret: Secret) -> bytes:
+        """`secret` as bytes that can be stored; different each time."""
+        return self._fernet.encrypt(secret.reveal().encode())
+
+    def decrypt(self, stored: bytes) -> Secret:
+        """The secret behind `stored`. Raises Failed when no key fits: SECRET_KEY changed, or the file was replaced."""
+        try:
+            return Secret(self._fernet.decrypt(stored).decode())
+        except InvalidToken as error:
+            raise Failed("A stored password cannot be read with the present SECRET_KEY. Enter it again.") from error
+
+    def sign(self, text: str) -> str:
+        """A signature of `text`, URL-safe."""
+        return _signature(self._signing_keys[0], text)
+
+    def is_signed(self, text: str, signature: str) -> bool:
+        """True when any of the keys made `signature`; compared in constant time."""
+        given = signature.encode()
+        return any(hmac.compare_digest(_signature(key, text).encode(), given) for key in self._signing_keys)
+
+    @cached_property
+    def _fernet(self) -> MultiFernet:
+        """First encrypts, all decrypt."""
+        return MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(key, b"spillway credentials"))) for key in self._keys])
+
+    @cached_property
+    def _signing_keys(self) -> tuple[bytes, ...]:
+        """First signs, all check."""
+        return tuple(_derived(key, b"spillway sessions") for key in self._keys)
+
+    @cached_property
+    def _keys(self) -> tuple[str, ...]:
+        """The keys, newest first."""
+        if self._settings.secret_key is None:
+            return (generated_key(self._settings.data_dir / KEY_FILE),)
+        keys = tuple(key.strip() for key in self._settings.secret_key.get_secret_value().split(",") if key.strip())
+        if not keys:
+            raise StartRefused("SPILLWAY_SECRET_KEY: holds no key")
+        return keys
+
+
+def generated_key(path: Path) -> str:
+    """The key in `path`, made when there is none; two processes that make it at once agree on one.
+
+    Raises:
+        StartRefused: the file cannot be read or written, or is empty.
+
+    """
+    try:
+        if not path.exists():
+            _make(path)
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartRefused(f"{path}: the secret key cannot be read or made") from error
+    if not key:
+        raise StartRefused(f"{path}: the secret key is empty; restore it, or delete the file and enter stored passwords again")
+    return key
+
+
+def _make(path: Path) -> None:
+    """Write a new key beside `path` and link it into place: the file is whole from its first moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, secrets.token_urlsafe(_KEY_BYTES).encode() + b"\n")
+        os.fsync(descriptor)
+        os.link(fresh, path)
+    except FileExistsError:
+        return  # another process was first: its key counts
+    finally:
+        os.close(descriptor)
+        fresh.unlink()
+
+
+def _derived(key: str, purpose: bytes) -> bytes:
+    """32 bytes for one purpose (HKDF, RFC 5869, SHA-256)."""
+    return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=purpose).derive(key.encode())
+
+
+def _signature(key: bytes, text: str) -> str:
+    """HMAC-SHA-256, URL-safe, without padding."""
+    return base64.urlsafe_b64encode(hmac.digest(key, text.encode(), hashlib.sha256)).decode().rstrip("=")
