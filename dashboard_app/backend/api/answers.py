@@ -8,7 +8,6 @@ import orjson
 from starlette.responses import Response
 
 from dashboard_app.model.health import Check, Health, Metrics
-from dashboard_app.model.pool import Holder
 from dashboard_app.model.source import Source
 
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_PASSTHROUGH_DATETIME
@@ -86,19 +85,4 @@ def source_json(source: Source) -> dict[str, Any]:
         "enabled": source.enabled,
         "created_at": source.created_at,
         "updated_at": source.updated_at,
-    }
-
-
-def holder_json(holder: Holder) -> dict[str, Any]:
-    """One holder of a connection."""
-    return {
-        "id": holder.id,
-        "task": holder.task,
-        "route": holder.route,
-        "call_site": holder.call_site,
-        "held_s": holder.held_s,
-        "state": holder.state,
-        "query": holder.query,
-        "suspected_leak": holder.suspected_leak,
-        "backend_pid": holder.backend_pid,
     }

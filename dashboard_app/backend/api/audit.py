@@ -35,7 +35,7 @@ class AuditQuery(Parameters):
 class AuditRowOut(Answer):
     """One act."""
 
-    id: int
+    id: int | None = Field(description="Null while the row is only in the journal, since the database is away.")
     at: datetime
     actor: str
     actor_kind: str

@@ -10,8 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.health import Health, Metrics
-from dashboard_app.model.pool import Holder, PoolCounts, ThrottlingConfig
-from dashboard_app.model.secret import Secret
+from dashboard_app.model.pool import PoolCounts
 from dashboard_app.model.source import Page, Source, SourceSettings, TestReport
 from dashboard_app.model.user import Principal
 from dashboard_app.settings import Settings
@@ -33,17 +32,24 @@ class Guard(Protocol):
     def status(self, *, call_sites: bool = True) -> dict[str, Any]:
         """The status document."""
 
-    def throttling_config(self) -> ThrottlingConfig:
-        """What clients may send now."""
+    @property
+    def etag(self) -> str:
+        """The ETag of the throttling config."""
+
+    def config_json(self, *, call_sites: bool = True) -> dict[str, Any]:
+        """The throttling config."""
 
     def hint(self) -> str:
         """The value of `X-Throttle`."""
 
-    def holders(self) -> Sequence[Holder]:
-        """Who holds connections."""
+    def holders_json(self) -> dict[str, Any]:
+        """Who holds connections, and which code checks them out."""
 
-    def call_sites(self) -> Sequence[Mapping[str, Any]]:
-        """Which code checks connections out, and for how long."""
+    def history(self, minutes: int = 15) -> dict[str, Any]:
+        """Usage and waits of the last minutes."""
+
+    def running(self, handle: Any, query: str) -> AbstractContextManager[Any]:
+        """Inside, the checkout behind `handle` counts as running `query`."""
 
     def admission(self) -> AbstractAsyncContextManager[Any]:
         """A place for database work. Raises DatabaseUnavailable."""
@@ -65,9 +71,9 @@ class Sources(Protocol):
         self,
         *,
         search: str = "",
-        kind: str | None = None,
-        status: str | None = None,
-        tag: str | None = None,
+        kind: str = "",
+        status: str = "",
+        tag: str = "",
         sort: str = "name",
         limit: int = 50,
         offset: int = 0,
@@ -86,9 +92,6 @@ class Sources(Protocol):
     async def delete(self, source_id: int) -> None:
         """Remove it. Raises NotFound, Conflict (the built-in one)."""
 
-    async def credentials(self, source_id: int) -> Secret:
-        """The stored password."""
-
 
 class Probing(Protocol):
     """The probes behind the sources."""
@@ -97,10 +100,16 @@ class Probing(Protocol):
         """The health now, or a result younger than 1 s."""
 
     async def metrics(self, source_id: int) -> Metrics:
-        """The numbers now. Raises ProbeFailed when the source does not give them."""
+        """The numbers now; none when the source does not give them."""
 
-    async def test(self, settings: SourceSettings) -> TestReport:
-        """Try settings without saving them."""
+    async def healths(self, source_ids: Sequence[int]) -> Sequence[Health]:
+        """The health of several; unknown ids are left out."""
+
+    async def stats(self, source_ids: Sequence[int]) -> Sequence[Metrics]:
+        """The numbers of several; unknown ids are left out."""
+
+    async def test(self, settings: SourceSettings, *, source_id: int | None = None) -> TestReport:
+        """Try settings without saving them; without a password the stored one of `source_id` is used."""
 
 
 class History(Protocol):

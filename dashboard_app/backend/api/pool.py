@@ -1,15 +1,23 @@
 """The guard's calls: none of them takes a connection from the guarded pool, the connection test excepted."""
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from dashboard_app.backend.api.answers import answer, holder_json
+from dashboard_app.backend.api.answers import answer
 from dashboard_app.backend.api.caller import audited, principal_of, signed_in
 from dashboard_app.backend.api.deps import ApiDeps
-from dashboard_app.backend.api.pool_schemas import CleanupIn, CleanupOut, ConnectionTestOut, HoldersOut, StatusOut, ThrottlingOut
-from dashboard_app.model.pool import ThrottlingConfig
+from dashboard_app.backend.api.pool_schemas import (
+    CleanupIn,
+    CleanupOut,
+    ConnectionTestOut,
+    HoldersOut,
+    PoolHistoryOut,
+    PoolHistoryQuery,
+    StatusOut,
+    ThrottlingOut,
+)
 from dashboard_app.runtime.routing import acts, strict_router
 
 _PATH = "/api/v1/health/database"
@@ -39,19 +47,22 @@ def _add_reading(router: APIRouter, deps: ApiDeps) -> None:
     )
     async def throttling_config(request: Request) -> Response:
         """What a client may send now. `version` grows with every change, and with it the ETag."""
-        config = deps.guard.throttling_config()
-        tag = f'"{config.version}"'
-        headers = {"ETag": tag, "Cache-Control": "no-cache"}
-        if _has_tag(request.headers.get("if-none-match", ""), tag):
+        headers = {"ETag": deps.guard.etag, "Cache-Control": "no-cache"}
+        if _has_tag(request.headers.get("if-none-match", ""), deps.guard.etag):
             return Response(status_code=304, headers=headers)
-        return answer(throttling_json(config), headers=headers)
+        return answer(deps.guard.config_json(call_sites=principal_of(request) is not None), headers=headers)
 
     @router.get(f"{_PATH}/holders", response_model=HoldersOut, openapi_extra=acts("pool.holders"))
     async def holders(request: Request) -> Response:
         """Who holds connections, and which code checks them out."""
         signed_in(request, "pool.holders")
-        items = [holder_json(holder) for holder in deps.guard.holders()]
-        return answer({"items": items, "call_sites": [dict(site) for site in deps.guard.call_sites()]})
+        return answer(deps.guard.holders_json())
+
+    @router.get(f"{_PATH}/history", response_model=PoolHistoryOut, openapi_extra=acts("pool.history"))
+    async def pool_history(request: Request, query: Annotated[PoolHistoryQuery, Query()]) -> Response:
+        """Usage and waits of the last minutes, and what happened in them."""
+        signed_in(request, "pool.history")
+        return answer(deps.guard.history(query.minutes))
 
 
 def _add_doing(router: APIRouter, deps: ApiDeps) -> None:
@@ -75,27 +86,10 @@ def _add_doing(router: APIRouter, deps: ApiDeps) -> None:
         return answer(report)
 
 
-def throttling_json(config: ThrottlingConfig) -> dict[str, Any]:
-    """A throttling config as the contract spells it."""
-    return {
-        "throttling_level": config.level,
-        "max_concurrent_requests": config.max_concurrent_requests,
-        "max_requests_per_minute": config.max_requests_per_minute,
-        "request_delay_ms": config.request_delay_ms,
-        "circuit_breaker_open": config.circuit_breaker_open,
-        "emergency_mode_active": config.emergency_mode_active,
-        "alert": config.alert,
-        "usage_percent": config.usage_percent,
-        "reasons": list(config.reasons),
-        "version": config.version,
-        "ttl_s": config.ttl_s,
-        "measured_at": config.measured_at,
-    }
-
-
 def _has_tag(given: str, tag: str) -> bool:
     """True when an `If-None-Match` header names `tag` (weakly compared, RFC 9110) or `*`."""
-    return any(one.strip().removeprefix("W/") in {tag, "*"} for one in given.split(","))
+    wanted = {tag.removeprefix("W/"), "*"}
+    return any(one.strip().removeprefix("W/") in wanted for one in given.split(","))
 
 
 class _OneAtATime:

@@ -1,11 +1,11 @@
 """What the guard's calls take and give."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from dashboard_app.backend.api.values import Answer, Body, Truth
+from dashboard_app.backend.api.values import Answer, Body, Parameters, Truth
 from dashboard_app.model.pool import CleanupAction, HolderState, Level, PoolHealth
 
 
@@ -111,6 +111,34 @@ class HoldersOut(Answer):
     call_sites: list[CallSiteOut]
 
 
+class PoolHistoryQuery(Parameters):
+    """How far back."""
+
+    minutes: int = Field(default=60, ge=1, le=60)
+
+
+class MarkOut(Answer):
+    """Something that happened: a change of level, a cleanup."""
+
+    at: datetime
+    kind: str
+    text: str
+
+
+class PoolHistoryOut(Answer):
+    """Oldest first: `[epoch_ms, usage_percent, waiting]`, each point the highest of its stretch."""
+
+    points: list[tuple[float, float, int]]
+    marks: list[MarkOut]
+
+
+class SkippedOut(Answer):
+    """A connection that was left alone after all, and why."""
+
+    id: int
+    reason: str
+
+
 class CleanupIn(Body):
     """Whether only to report."""
 
@@ -137,6 +165,7 @@ class CleanupOut(Answer):
     after: PoolOut
     duration_ms: float
     victims: list[VictimOut] | None = Field(default=None, description="Dry run only.")
-    left_alone: Any = Field(default=None, description="Dry run only: what is left alone, and why.")
+    left_alone: int | None = Field(default=None, description="Dry run only: checkouts that nothing is wrong with.")
+    skipped: list[SkippedOut] | None = Field(default=None, description="Not in a dry run: what was left alone after all, and why.")
     usage_after_percent: float | None = Field(default=None, description="Dry run only.")
     level_after: Level | None = Field(default=None, description="Dry run only.")

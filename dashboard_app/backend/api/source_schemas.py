@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictStr, model_validator
+from pydantic import AfterValidator, Field, StrictStr, model_validator
 
 from dashboard_app.backend.api.values import (
     LARGEST_ID,
@@ -28,12 +28,22 @@ from dashboard_app.model.errors import InvalidInput
 from dashboard_app.model.health import CheckStatus, HealthStatus
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.source import SourceKind, SourceSettings
+from dashboard_app.store.sources import SORTS
 
 MOST_IDS = 100
 """Sources that one bulk read names, at most."""
 
+
+def _sort(value: str) -> str:
+    """`value`, when the sources can be sorted by it."""
+    if value not in SORTS:
+        raise ValueError(f"must be one of {', '.join(sorted(SORTS))}")
+    return value
+
+
 Kind = Literal["postgresql", "pgbouncer", "mysql", "redis", "http", "service"]
 Tags = Annotated[list[Tag], Field(max_length=50)]
+Sort = Annotated[str, AfterValidator(_sort), Field(json_schema_extra={"enum": sorted(SORTS)})]
 Options = Annotated[dict[OptionName, OptionValue], Field(max_length=20)]
 
 
@@ -112,7 +122,7 @@ class ListQuery(Parameters):
     kind: Kind | None = None
     status: HealthStatus | None = Field(default=None, description="The last known status.")
     tag: Search | None = None
-    sort: Literal["name", "-name", "id", "-id", "status", "-status", "created_at", "-created_at", "updated_at", "-updated_at"] = "name"
+    sort: Sort = "name"
     limit: int = Field(default=50, ge=1, le=500)
     offset: int = Field(default=0, ge=0, le=LARGEST_ID)
 
@@ -149,7 +159,7 @@ class HistoryQuery(Parameters):
     metric: str = Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_.]+$", examples=["latency_ms"])
     since: Moment | None = Field(default=None, alias="from")
     until: Moment | None = Field(default=None, alias="to")
-    points: int = Field(default=300, ge=1, le=2000)
+    points: int = Field(default=300, ge=1, le=1000)
 
     @model_validator(mode="after")
     def _in_order(self) -> "HistoryQuery":
@@ -183,13 +193,12 @@ class HealthOut(Answer):
 
 
 class StatsOut(Answer):
-    """The numbers of one source. A metric that could not be measured is absent; `message` says why there are none at all."""
+    """The numbers of one source. A metric that could not be measured is absent; without an answer there are none."""
 
     data_source_id: int
     collected_at: datetime
     metrics: dict[str, float]
     units: dict[str, str]
-    message: str | None = None
 
 
 class SourceOut(Answer):

@@ -1,10 +1,8 @@
 """The calls about data sources."""
 
-import asyncio
-import dataclasses
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -28,14 +26,13 @@ from dashboard_app.backend.api.source_schemas import (
     TrialOut,
 )
 from dashboard_app.backend.api.values import PathId
-from dashboard_app.model.errors import InvalidInput, NotFound, ProbeFailed
-from dashboard_app.model.health import Health, Metrics
-from dashboard_app.model.source import Source, SourceSettings, SourceView, TestReport
+from dashboard_app.model.errors import InvalidInput
+from dashboard_app.model.health import Health
+from dashboard_app.model.source import Source, SourceView, TestReport
 from dashboard_app.runtime.routing import acts, strict_router
 
 _PATH = "/scan/data-sources"
 _DAY = timedelta(days=1)
-T = TypeVar("T")
 
 
 def source_routes(deps: ApiDeps, saw: Callable[[Health], None]) -> APIRouter:
@@ -54,7 +51,7 @@ def _add_collection(router: APIRouter, deps: ApiDeps) -> None:
     async def list_sources(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
         """The sources, each with its last known health and its last 30 outcomes."""
         async with database_work(deps, request):
-            page = await deps.sources.list(**query.model_dump())
+            page = await deps.sources.list(**query.model_dump(exclude_none=True))
         return answer({"items": [_listed(view) for view in page.items], "total": page.total})
 
     @router.post(_PATH, response_model=SourceOut, status_code=201, openapi_extra=acts("sources.write"))
@@ -69,9 +66,9 @@ def _add_collection(router: APIRouter, deps: ApiDeps) -> None:
     @router.post(f"{_PATH}/test", response_model=TrialOut, openapi_extra=acts("sources.write"))
     async def test_source(request: Request, body: SourceTrialIn) -> Response:
         """Try settings without saving them, step by step."""
-        settings = await _with_stored_password(deps, request, body)
+        stored = await _stored_password_of(deps, body)
         async with audited(deps, request, "sources.write", f"{body.host}:{body.port}", {"event": "test"}) as noted:
-            report = await deps.probing.test(settings)
+            report = await deps.probing.test(body.settings(), source_id=stored)
             noted["reached"] = report.ok
         return answer(_report(report))
 
@@ -79,30 +76,29 @@ def _add_collection(router: APIRouter, deps: ApiDeps) -> None:
 def _add_readings(router: APIRouter, deps: ApiDeps, saw: Callable[[Health], None]) -> None:
     """Health, stats and history, of one and of many."""
 
-    async def health(source_id: int) -> dict[str, Any]:
-        found = await deps.probing.health(source_id)
-        saw(found)
-        return health_json(found)
+    def shown(health: Health) -> dict[str, Any]:
+        saw(health)
+        return health_json(health)
 
     @router.get(f"{_PATH}/health", response_model=HealthsOut, openapi_extra=acts("sources.read"))
     async def health_of_many(query: Annotated[IdsQuery, Query()]) -> Response:
         """Probe several sources now; ids that do not exist are left out."""
-        return answer({"items": await _of_each(query.numbers(), health)})
+        return answer({"items": [shown(one) for one in await deps.probing.healths(query.numbers())]})
 
     @router.get(f"{_PATH}/stats", response_model=StatsListOut, openapi_extra=acts("sources.read"))
     async def stats_of_many(query: Annotated[IdsQuery, Query()]) -> Response:
         """The numbers of several sources now; ids that do not exist are left out."""
-        return answer({"items": await _of_each(query.numbers(), lambda source_id: _stats(deps, source_id))})
+        return answer({"items": [metrics_json(one) for one in await deps.probing.stats(query.numbers())]})
 
     @router.get(f"{_PATH}/{{source_id}}/health", response_model=HealthOut, openapi_extra=acts("sources.read"))
     async def health_of_one(source_id: PathId) -> Response:
         """Probe the source now, unless a result is younger than 1 s. A source that is down is a 200 with `unhealthy`."""
-        return answer(await health(source_id))
+        return answer(shown(await deps.probing.health(source_id)))
 
     @router.get(f"{_PATH}/{{source_id}}/stats", response_model=StatsOut, openapi_extra=acts("sources.read"))
     async def stats_of_one(source_id: PathId) -> Response:
-        """The source's numbers now. A source that gives none is a 200 with empty `metrics` and a `message`."""
-        return answer(await _stats(deps, source_id))
+        """The source's numbers now. A source that gives none is a 200 with empty `metrics`."""
+        return answer(metrics_json(await deps.probing.metrics(source_id)))
 
     @router.get(f"{_PATH}/{{source_id}}/history", response_model=HistoryOut, openapi_extra=acts("sources.read"))
     async def history_of_one(request: Request, source_id: PathId, query: Annotated[HistoryQuery, Query()]) -> Response:
@@ -121,10 +117,9 @@ def _add_one(router: APIRouter, deps: ApiDeps) -> None:
     """Read, change, delete one source."""
 
     @router.get(f"{_PATH}/{{source_id}}", response_model=SourceOut, openapi_extra=acts("sources.read"))
-    async def read_source(request: Request, source_id: PathId) -> Response:
-        """One source."""
-        async with database_work(deps, request):
-            return answer(source_json(await deps.sources.get(source_id)))
+    async def read_source(source_id: PathId) -> Response:
+        """One source, from memory: no connection is needed."""
+        return answer(source_json(await deps.sources.get(source_id)))
 
     @router.patch(f"{_PATH}/{{source_id}}", response_model=SourceOut, openapi_extra=acts("sources.write"))
     async def change_source(request: Request, source_id: PathId, body: SourcePatch) -> Response:
@@ -177,39 +172,17 @@ def _report(report: TestReport) -> dict[str, Any]:
     return {"ok": report.ok, "steps": steps}
 
 
-async def _stats(deps: ApiDeps, source_id: int) -> dict[str, Any]:
-    """The source's numbers; none and a `message` when the source does not give them, which is its trouble and not this API's."""
-    try:
-        return metrics_json(await deps.probing.metrics(source_id))
-    except ProbeFailed as failure:
-        return metrics_json(Metrics(source_id, deps.clock.now(), {}, {})) | {"message": failure.detail}
-
-
-async def _of_each(ids: Iterable[int], read: Callable[[int], Awaitable[T]]) -> list[T]:
-    """What `read` gives for each id, at once; unknown ids are left out."""
-
-    async def known(source_id: int) -> T | None:
-        try:
-            return await read(source_id)
-        except NotFound:
-            return None
-
-    return [one for one in await asyncio.gather(*map(known, ids)) if one is not None]
-
-
-async def _with_stored_password(deps: ApiDeps, request: Request, body: SourceTrialIn) -> SourceSettings:
-    """The settings to try. A stored password is only ever sent to the server it was given for.
+async def _stored_password_of(deps: ApiDeps, body: SourceTrialIn) -> int | None:
+    """The source whose stored password is tried; None: the one given, or none. It is only ever sent to the server it was given for.
 
     Raises:
         InvalidInput: `id` is given without a password, and host, port or user differ from the stored ones.
 
     """
-    settings = body.settings()
     if body.id is None or body.password is not None:
-        return settings
-    async with database_work(deps, request):
-        stored = await deps.sources.get(body.id)
-        if (stored.host, stored.port, stored.username) != (body.host, body.port, body.username):
-            reason = "enter it again: host, port or user differ from the stored ones"
-            raise InvalidInput("The password is needed.", ({"field": "password", "message": reason},))
-        return dataclasses.replace(settings, password=await deps.sources.credentials(body.id))
+        return None
+    stored = await deps.sources.get(body.id)
+    if (stored.host, stored.port, stored.username) != (body.host, body.port, body.username):
+        reason = "enter it again: host, port or user differ from the stored ones"
+        raise InvalidInput("The password is needed.", ({"field": "password", "message": reason},))
+    return stored.id

@@ -17,6 +17,7 @@ from dashboard_app.model.errors import SpillwayError
 log = logging.getLogger(__name__)
 
 HoldKind = Literal["leak", "idle_in_transaction", "query"]
+_SLEEP = "SELECT pg_sleep($1)"
 _WAIT_S = 1.0
 _CLOSE_S = 5.0
 _LOST = (SpillwayError, SQLAlchemyError, PostgresError, InterfaceError, OSError, TimeoutError)
@@ -28,6 +29,9 @@ class Labels(Protocol):
 
     def holding(self, *, task: str = "", route: str = "", exempt: str = "") -> AbstractContextManager[Any]:
         """Label checkouts made inside."""
+
+    def running(self, handle: Any, query: str) -> AbstractContextManager[Any]:
+        """Inside, the checkout behind `handle` counts as running `query`."""
 
 
 class Holds:
@@ -86,7 +90,8 @@ class Holds:
         if kind == "query":
             driver: Any = (await connection.get_raw_connection()).driver_connection
             held()
-            await driver.fetchval("SELECT pg_sleep($1)", seconds, timeout=seconds + _CLOSE_S)
+            with self._guard.running(connection, _SLEEP):
+                await driver.fetchval(_SLEEP, seconds, timeout=seconds + _CLOSE_S)
             return
         if kind == "idle_in_transaction":
             await connection.execute(text("SELECT 1"))

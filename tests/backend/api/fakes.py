@@ -1,6 +1,6 @@
 """Small stand-ins for the services behind the API, and a client that speaks to it in process."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from dashboard_app.backend.api.app import build_api
 from dashboard_app.backend.api.deps import ApiDeps
+from dashboard_app.backend.guard.answers import config_json, holder_json
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import Conflict, DatabaseUnavailable, NotFound
 from dashboard_app.model.health import Check, CheckStatus, Health, HealthStatus, Metrics
@@ -82,17 +83,28 @@ class FakeGuard:
             "measured_at": AT,
         }
 
-    def throttling_config(self) -> ThrottlingConfig:
-        return ThrottlingConfig(Level.NORMAL, 10, 100, 100, False, False, None, 43.3, ("fine",), self.version, 30.0, AT)
+    @property
+    def etag(self) -> str:
+        return f'W/"x-{self.version}"'
+
+    def config_json(self, *, call_sites: bool = True) -> dict[str, Any]:
+        reasons = ("fine", *(["held by app.py:1"] if call_sites else []))
+        return config_json(ThrottlingConfig(Level.NORMAL, 10, 100, 100, False, False, None, 43.3, reasons, self.version, 30.0, AT))
 
     def hint(self) -> str:
         return f"level=NORMAL; max=10; rpm=100; delay=100; version={self.version}"
 
-    def holders(self) -> list[Holder]:
-        return [Holder(1, "request r1", "GET /x", "app.py:1", 3.2, HolderState.IDLE, "", False, 4711)]
+    def holders_json(self) -> dict[str, Any]:
+        holder = Holder(1, "request r1", "GET /x", "app.py:1", 3.2, HolderState.IDLE, "", False, 4711)
+        sites = [{"call_site": "app.py:1", "checkouts": 3, "held_s_total": 1.5, "held_s_p95": 0.7}]
+        return {"items": [holder_json(holder)], "call_sites": sites}
 
-    def call_sites(self) -> list[dict[str, Any]]:
-        return [{"call_site": "app.py:1", "checkouts": 3, "held_s_total": 1.5, "held_s_p95": 0.7}]
+    def history(self, minutes: int = 15) -> dict[str, Any]:
+        return {"points": [[1, 43.3, minutes]], "marks": [{"at": "2026-01-01T00:00:00.000Z", "kind": "level", "text": "NORMAL"}]}
+
+    @contextmanager
+    def running(self, handle: Any, query: str) -> Iterator[None]:
+        yield
 
     @asynccontextmanager
     async def admission(self) -> AsyncIterator[None]:
@@ -169,15 +181,12 @@ class FakeSources:
     async def delete(self, source_id: int) -> None:
         del self.all[source_id]
 
-    async def credentials(self, source_id: int) -> Secret:
-        return self.passwords.get(source_id) or Secret("")
-
 
 class FakeProbing:
     def __init__(self, sources: FakeSources) -> None:
         self.sources = sources
         self.failure: Exception | None = None
-        self.tried: list[SourceSettings] = []
+        self.tried: list[tuple[SourceSettings, int | None]] = []
 
     async def health(self, source_id: int) -> Health:
         await self.sources.get(source_id)
@@ -190,8 +199,14 @@ class FakeProbing:
             raise self.failure
         return Metrics(source_id, AT, {"connections_used": 12.0}, {"connections_used": "connections"})
 
-    async def test(self, settings: SourceSettings) -> TestReport:
-        self.tried.append(settings)
+    async def healths(self, source_ids: Sequence[int]) -> list[Health]:
+        return [await self.health(one) for one in source_ids if one in self.sources.all]
+
+    async def stats(self, source_ids: Sequence[int]) -> list[Metrics]:
+        return [await self.metrics(one) for one in source_ids if one in self.sources.all]
+
+    async def test(self, settings: SourceSettings, *, source_id: int | None = None) -> TestReport:
+        self.tried.append((settings, source_id))
         return TestReport(True, (TestStep("name", True, 0.1), TestStep("TCP", True, 0.2)))
 
 
