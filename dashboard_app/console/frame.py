@@ -83,8 +83,3 @@ def _next_step(fallback: Any, state: BreakerState) -> str:
         return "trying"
     return "soon" if fallback.next_try_s is None else "next"
 
-
-async def try_now(console: Any) -> None:
-    """Let the next source call be a trial at once, and ask for a round."""
-    console.breakers["api"].try_now()
-    await console.loader.refresh()

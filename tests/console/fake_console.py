@@ -1,17 +1,18 @@
 """A console without a server: the story of the mock, for page tests and screenshots. 14:13, pool 25 of 30, two sources down."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 from dashboard_app.model.breaker import BreakerLimits
 from dashboard_app.model.clock import Clock, SystemClock
-from dashboard_app.model.errors import BackendFailed, InvalidInput
+from dashboard_app.model.errors import BackendFailed, Conflict
 from dashboard_app.model.health import Check, CheckStatus, Health, HealthStatus, Metrics
 from dashboard_app.model.pool import Level, ThrottlingConfig
-from dashboard_app.model.source import Source, SourceKind, TestReport, TestStep
+from dashboard_app.model.source import Source, SourceKind, SourceSettings
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.runtime.breakers import Breakers
 from dashboard_app.settings import Settings
@@ -38,6 +39,14 @@ class FakeSnapshot:
     recent: dict[int, str] = field(default_factory=dict)
     pool: FakeReading | None = None
     throttling: FakeReading | None = None
+    sources_at: float | None = 1000.0
+
+    def touch(self) -> None:
+        self.version += 1
+
+    def set_health(self, health: Health) -> None:
+        self.health[health.data_source_id] = FakeReading(health, time.monotonic())
+        self.touch()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ class FakeLoader:
         last = SimpleNamespace(started_at=now - timedelta(seconds=164), ended_at=now - timedelta(seconds=122), duration_s=42.0, failed=2)
         return SimpleNamespace(lanes=lanes, pace="batched", last_round=last if self.total else None)
 
-    async def refresh(self) -> bool:
+    def refresh(self) -> bool:
         self.refreshed += 1
         return False
 
@@ -88,39 +97,43 @@ class FakeBackend:
         if self.failure:
             raise self.failure
 
-    async def create_source(self, body: Mapping[str, Any], *, principal: Principal) -> Source:
-        self._note("create", body)
-        if any(source.name == body["name"] for source in self.snapshot.sources.values()):
-            raise InvalidInput("the name is taken", ({"field": "name", "message": "is taken; choose another"},))
-        new = source(max(self.snapshot.sources, default=0) + 1, body["name"], SourceKind(body["kind"]), body["host"], body["port"], "")
-        self.snapshot.sources[new.id] = new
-        return new
+    async def create_source(self, principal: Principal, settings: SourceSettings) -> Source:
+        self._note("create", settings)
+        if any(one.name == settings.name for one in self.snapshot.sources.values()):
+            raise Conflict("the name is taken")
+        return source(max(self.snapshot.sources, default=0) + 1, settings.name, settings.kind, settings.host, settings.port, settings.database)
 
-    async def update_source(self, source_id: int, changes: Mapping[str, Any], *, principal: Principal) -> None:
-        self._note("update", (source_id, changes))
+    async def update_source(self, principal: Principal, source_id: int, changes: Mapping[str, object]) -> Source:
+        self._note("update", (source_id, dict(changes)))
+        known = {name: value for name, value in changes.items() if name not in ("password",)}
+        return replace(self.snapshot.sources[source_id], **known)  # type: ignore[arg-type]
 
-    async def delete_source(self, source_id: int, *, principal: Principal) -> None:
+    async def delete_source(self, principal: Principal, source_id: int) -> None:
         self._note("delete", source_id)
-        del self.snapshot.sources[source_id]
 
-    async def test_source(self, body: Mapping[str, Any], *, principal: Principal) -> TestReport:
-        self._note("test", body)
-        steps = (TestStep("Name", ok=True, ms=0.4), TestStep("TCP", ok=True, ms=1.2), TestStep("Sign in", ok=False, ms=8.1, message="The password is wrong"))
-        return TestReport(ok=False, steps=steps)
+    async def test_source(self, principal: Principal, settings: SourceSettings) -> dict[str, Any]:
+        self._note("test", settings)
+        steps = [
+            {"name": "name", "ok": True, "ms": 0.4, "message": ""},
+            {"name": "TCP", "ok": True, "ms": 1.2, "message": ""},
+            {"name": "sign in", "ok": False, "ms": 8.1, "message": f"Password rejected for user {settings.username}"},
+        ]
+        return {"ok": False, "steps": steps}
 
-    async def health(self, source_id: int) -> Health:
+    async def health(self, source_id: int, *, principal: Principal | None = None) -> Health:
         self._note("health", source_id)
-        if source_id not in self.snapshot.health:
-            raise BackendFailed("no answer", cause="timeout")
-        return self.snapshot.health[source_id].value
+        found: Health = self.snapshot.health[source_id].value
+        return found
 
 
 class FakeViewers:
     def __init__(self) -> None:
         self.watched: dict[str, tuple[str, dict[str, Any]]] = {}
 
-    def watch(self, client_token: str, page: str, params: dict[str, Any]) -> None:
-        self.watched[client_token] = (page, params)
+    def watch(
+        self, client_token: str, page: str, params: Mapping[str, Any] | None = None, *, visible: Iterable[int] = (), session: str = ""
+    ) -> None:
+        self.watched[client_token] = (page, dict(params or {}))
 
     def leave(self, client_token: str) -> None:
         self.watched.pop(client_token, None)
@@ -144,9 +157,16 @@ class FakeConsole:
         self.backend = FakeBackend(self.snapshot)
         self.viewers = FakeViewers()
         self.down: FakeFallback | None = None
+        self.acts = 0
 
     def fallback(self) -> FakeFallback | None:
         return self.down
+
+    def acted(self) -> None:
+        self.acts += 1
+
+    def try_now(self, principal: Principal) -> None:
+        self.breakers["api"].try_now()
 
     def fail(self) -> None:
         """Take the server away: five failures open the breaker."""

@@ -54,7 +54,7 @@ def _next() -> rx.Component:
     return rx.match(
         shown.next_step,
         ("next", age(seconds=shown.next_s, stamp=shown.stamp, mode="next", template="Next try {}.", class_name="plain num")),
-        ("trying", "Trying now."),
-        ("never", "No further try until the breaker is closed."),
-        "Asking again every few seconds.",
+        ("trying", rx.fragment("Trying now.")),
+        ("never", rx.fragment("No further try until the breaker is closed.")),
+        rx.fragment("Asking again every few seconds."),
     )

@@ -15,9 +15,9 @@ class Age(rx.Component):
 
     library = "$/public/js/live.jsx"
     tag = "Age"
-    seconds: rx.Var[float]
+    seconds: rx.Var[float | int | None]
     stamp: rx.Var[str]
-    late: rx.Var[float]
+    late: rx.Var[float | int]
     mode: rx.Var[str]
     template: rx.Var[str]
 
@@ -52,7 +52,7 @@ class After(rx.Component):
 
     library = "$/public/js/live.jsx"
     tag = "After"
-    seconds: rx.Var[float]
+    seconds: rx.Var[int]
     stamp: rx.Var[str]
     on_done: rx.EventHandler[rx.event.no_args_event_spec]
 

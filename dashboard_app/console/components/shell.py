@@ -1,7 +1,8 @@
 """The frame of every page: navigation, the header with its vitals, the user's menu, the banner, toast and live region."""
 
 import reflex as rx
-from reflex.components.core.banner import has_connection_errors
+from reflex.style import set_color_mode
+from reflex_components_core.core.banner import has_connection_errors
 from reflex_components_core.react_router import ReactRouterLink
 
 from dashboard_app.console.components.banner import fallback_banner
@@ -198,7 +199,7 @@ def _user() -> rx.Component:
             rx.el.p(rx.el.b(ShellState.user_name), rx.el.small(ShellState.user_role), class_name="menu-who"),
             rx.el.p("Theme", class_name="menu-label"),
             *(
-                rx.el.button(word, type="button", class_name="mi", on_click=rx.set_color_mode(mode))
+                rx.el.button(word, type="button", class_name="mi", on_click=set_color_mode(mode))
                 for mode, word in (("system", "Follow the system"), ("light", "Light"), ("dark", "Dark"))
             ),
             rx.el.form(

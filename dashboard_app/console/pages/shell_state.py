@@ -1,5 +1,6 @@
 """The state of the frame that all pages share: who is signed in, the vitals of the header, the banner, the counts."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import reflex as rx
@@ -10,7 +11,6 @@ from dashboard_app.console.rows import shell as rows
 from dashboard_app.console.session import assign, principal_of
 from dashboard_app.model.errors import SpillwayError
 from dashboard_app.model.user import Principal, Role
-from dashboard_app.policy.permission import require
 
 POLICY = {
     "shell_state.try_now": "breakers.try",
@@ -56,8 +56,7 @@ class ShellState(rx.State):
             self.is_signed_out = True
             return
         try:
-            require(principal, "breakers.try")
-            await frame.try_now(console())
+            console().try_now(principal)
         except SpillwayError as failure:
             self._say(failure.detail, "warn")
         fill(self)
@@ -70,7 +69,8 @@ class ShellState(rx.State):
         if principal is None or not source_id:
             return
         try:
-            await console().backend.update_source(source_id, {"enabled": True}, principal=principal)
+            await console().backend.update_source(principal, source_id, {"enabled": True})
+            console().acted()
             self._say("Enabled again")
         except SpillwayError as failure:
             self._say(failure.detail, "warn")
@@ -95,8 +95,10 @@ def fill(shell: ShellState) -> None:
         shell.announcement = "Live again"
 
 
-async def enter(state: Any, page: str, params: dict[str, Any] | None = None) -> Principal | None:
+async def enter(state: Any, page: str, params: dict[str, Any] | None = None, *, visible: Iterable[int] = ()) -> Principal | None:
     """Start a page: who is it, what does the frame show, and tell the viewers that this client watches `page`.
+
+    `visible` are the ids of the sources in view: they are read first.
 
     Returns None when nobody is signed in any more; the frame then leaves for the sign-in page.
     """
@@ -118,5 +120,7 @@ async def enter(state: Any, page: str, params: dict[str, Any] | None = None) -> 
         is_signed_out=False,
     )
     fill(shell)
-    console().viewers.watch(state.router.session.client_token, page, params or {})
+    console().viewers.watch(
+        state.router.session.client_token, page, params or {}, visible=visible, session=state.router.headers.cookie or ""
+    )
     return principal

@@ -1,0 +1,398 @@
+"""The page `/`: what is broken, since when, and is the picture current?"""
+
+import reflex as rx
+
+from dashboard_app.console.components.badge import badge
+from dashboard_app.console.components.empty import empty
+from dashboard_app.console.components.icons import STATE_ICONS, icon, icon_of
+from dashboard_app.console.components.live import age, patched_rows, rows_again, sentence, strip
+from dashboard_app.console.components.shell import link, shell
+from dashboard_app.console.components.source_form import source_dialogs
+from dashboard_app.console.pages.shell_state import ShellState
+from dashboard_app.console.pages.source_actions import SourceActions
+from dashboard_app.console.pages.source_form import SourceForm
+from dashboard_app.console.pages.sources_state import SourcesState
+from dashboard_app.console.rows.lanes import LaneRow
+from dashboard_app.console.rows.listing import Choice
+from dashboard_app.console.rows.sources import SourceRow
+from dashboard_app.console.theme import KIND_ICON
+
+_SKELETON_ROWS = 8
+
+
+def page() -> rx.Component:
+    """The whole page."""
+    return shell(
+        "sources",
+        rx.el.section(
+            _head(),
+            rx.cond(SourcesState.is_first_run, _first_run(), rx.fragment(_progress(), _filters(), _list())),
+            rows_again(SourcesState.again),
+            class_name="page",
+        ),
+        source_dialogs(),
+    )
+
+
+def _head() -> rx.Component:
+    """The verdict, the line under it, and what may be done."""
+    return rx.el.div(
+        rx.el.div(
+            sentence(rx.cond(SourcesState.is_loading, "Reading sources…", SourcesState.verdict), "h1", custom_attrs={"aria-live": "polite"}),
+            sentence(SourcesState.lede, "p", class_name="lede"),
+        ),
+        rx.el.div(
+            rx.el.button(
+                icon("refresh-cw"),
+                "Refresh now",
+                rx.el.kbd("R"),
+                type="button",
+                class_name="btn",
+                disabled=~ShellState.may_operate | ShellState.is_fallback,
+                title=_reason("operator", ShellState.may_operate),
+                on_click=SourcesState.refresh,
+                custom_attrs={"data-key": "r"},
+            ),
+            rx.el.button(
+                icon("plus"),
+                "Add source",
+                type="button",
+                class_name="btn primary",
+                disabled=~ShellState.may_administer | ShellState.is_fallback,
+                title=_reason("admin", ShellState.may_administer),
+                on_click=SourceForm.add,
+                custom_attrs={"data-testid": "add-source"},
+            ),
+            class_name="pa",
+        ),
+        class_name="ph",
+    )
+
+
+def _reason(role: str, may: rx.Var[bool]) -> rx.Var[str]:
+    """Why a control is off; empty when it is on."""
+    return rx.cond(
+        ~may,
+        f"Needs the {role} role; you are signed in as " + ShellState.user_role,
+        rx.cond(ShellState.is_fallback, "Not while the server is away", ""),
+    )
+
+
+def _progress() -> rx.Component:
+    """The loader's lanes, the pool in short, and the last full round."""
+    return rx.el.div(
+        _lane("health", "Health", SourcesState.health_lane),
+        _lane("metrics", "Metrics", SourcesState.metrics_lane),
+        link(
+            rx.el.div(rx.el.b("Pool"), rx.el.span(ShellState.pool.text, class_name="num"), rx.el.small(ShellState.level.word), class_name="pl"),
+            rx.el.div(rx.el.span(class_name=f"b-{ShellState.pool.bar}", style={"width": f"{ShellState.pool.percent}%"}), class_name="pb pool"),
+            rx.el.small(SourcesState.pool_note, class_name="pn"),
+            to="/pool",
+            class_name="prog short",
+        ),
+        rx.el.div(
+            rx.cond(
+                SourcesState.last_round.took != "",
+                rx.fragment(
+                    rx.el.small("Last full round"),
+                    rx.el.b(SourcesState.last_round.took, class_name="num"),
+                    rx.el.small(sentence(SourcesState.last_round.ended)),
+                ),
+                rx.fragment(rx.el.small("Last full round"), rx.el.b("–"), rx.el.small("none since the start")),  # noqa: RUF001 - not known
+            ),
+            class_name="lastr",
+        ),
+        class_name="progs panel",
+    )
+
+
+def _lane(key: str, name: str, lane: rx.Var[LaneRow]) -> rx.Component:
+    """One lane: how far, how many in flight, why it is slow."""
+    return rx.el.div(
+        rx.el.div(rx.el.b(name), rx.el.span(lane.done, " / ", lane.total, class_name="num"), rx.el.small(lane.flying), class_name="pl"),
+        rx.el.div(rx.el.span(style={"width": f"{lane.percent}%"}), class_name="pb"),
+        rx.el.small(lane.note, class_name="pn"),
+        class_name="prog",
+        role="progressbar",
+        custom_attrs={
+            "data-testid": f"{key}-progress",
+            "aria-label": f"{name} lane",
+            "aria-valuemin": "0",
+            "aria-valuenow": lane.done.to_string(),
+            "aria-valuemax": lane.total.to_string(),
+        },
+    )
+
+
+def _filters() -> rx.Component:
+    """Text, state, kind, environment, tag and order; each is a link, so the URL is the whole memory."""
+    return rx.el.div(
+        rx.el.label(
+            icon("search"),
+            rx.el.span("Filter sources", class_name="unseen"),
+            rx.el.input(
+                placeholder="Filter sources",
+                default_value=SourcesState.search,
+                key=SourcesState.is_loading.to_string(),
+                on_change=SourcesState.search_for.debounce(200),
+                auto_complete="off",
+                spell_check=False,
+                custom_attrs={"data-key": "/"},
+            ),
+            rx.el.kbd("/"),
+            class_name="fld",
+        ),
+        rx.el.nav(rx.foreach(SourcesState.states, _segment), class_name="seg", custom_attrs={"aria-label": "State"}),
+        _picker("Kind", SourcesState.kinds),
+        _picker("Env", SourcesState.environments),
+        _picker("Tag", SourcesState.tags),
+        rx.el.span(class_name="sp"),
+        link(icon("arrow-up-down", 14), SourcesState.sort.word, to=SourcesState.sort.href, class_name="btn ghost sel", title="Change the order"),
+        class_name="filters",
+    )
+
+
+def _segment(choice: rx.Var[Choice]) -> rx.Component:
+    """One state to filter by, with how many there are."""
+    return link(
+        rx.cond(choice.icon != "", rx.el.span(icon_of(choice.icon, STATE_ICONS, 13), class_name=f"tic t-{choice.tone}"), rx.fragment()),
+        rx.el.span(choice.word),
+        rx.el.b(choice.count, class_name="num"),
+        to=choice.href,
+        replace=True,
+        class_name=rx.cond(choice.is_on, "on", ""),
+        custom_attrs={"aria-current": rx.cond(choice.is_on, "true", "false")},
+    )
+
+
+def _picker(label: str, choices: rx.Var[list[Choice]]) -> rx.Component:
+    """A menu of links; there only when there is something to choose between."""
+    chosen = rx.foreach(choices, lambda choice: rx.cond(choice.is_on, choice.word, ""))
+    return rx.cond(
+        choices.length() > 2,  # noqa: PLR2004 - "any" and one more are no choice
+        rx.dropdown_menu.root(
+            rx.dropdown_menu.trigger(
+                rx.el.button(rx.el.span(f"{label}: ", chosen), icon("chevron-down", 14), type="button", class_name="btn sel")
+            ),
+            rx.dropdown_menu.content(rx.foreach(choices, _option), class_name="menu-list"),
+        ),
+        rx.fragment(),
+    )
+
+
+def _option(choice: rx.Var[Choice]) -> rx.Component:
+    """One link of a menu."""
+    return rx.dropdown_menu.item(
+        link(choice.word, to=choice.href, replace=True, custom_attrs={"aria-current": rx.cond(choice.is_on, "true", "false")}), as_child=True
+    )
+
+
+def _list() -> rx.Component:
+    """The rows, or why there are none."""
+    rows = patched_rows(SourcesState.rows, SourcesState.patch)
+    return rx.cond(
+        SourcesState.empty_words != "",
+        rx.el.div(
+            empty(
+                "search",
+                SourcesState.empty_words,
+                link("Clear filters", to="/", class_name="btn"),
+            ),
+            class_name="panel",
+        ),
+        rx.el.div(
+            rx.el.div(
+                _columns(),
+                rx.cond(SourcesState.is_loading, _skeleton(), rx.fragment()),
+                rx.foreach(rows, lambda row: rx.fragment(source_card(row=row), key=row.id)),
+                role="table",
+                custom_attrs={"aria-label": "Sources"},
+            ),
+            _foot(),
+            class_name="tbl sources panel",
+        ),
+    )
+
+
+def _columns() -> rx.Component:
+    """The head of the table."""
+    names = ("State", "Source", "Why, or key figures", "Last 30 checks", "Latency", "Connections", "Checked")
+    return rx.el.div(
+        *(rx.el.div(name, role="columnheader", class_name="num" if name in ("Latency", "Checked") else "") for name in names),
+        rx.el.div(rx.el.span("Actions", class_name="unseen"), role="columnheader"),
+        class_name="row head",
+        role="row",
+    )
+
+
+def _skeleton() -> rx.Component:
+    """Rows of final height before the very first answer."""
+    return rx.fragment(
+        *(
+            rx.el.div(rx.el.div(role="cell", class_name="ghost-bar"), class_name="row skel", role="row", custom_attrs={"aria-hidden": "true"})
+            for _ in range(_SKELETON_ROWS)
+        )
+    )
+
+
+@rx.memo
+def source_card(row: rx.Var[SourceRow]) -> rx.Component:
+    """One source: state, name, why, strip, latency, connections, age, actions. The same elements make a table row and a card."""
+    return rx.el.div(
+        rx.el.div(badge(row.word, row.tone, row.icon), role="cell", class_name="c-state"),
+        rx.el.div(
+            rx.el.span(
+                rx.match(row.kind, *((kind.value, icon(name, 16)) for kind, name in KIND_ICON.items()), icon("box", 16)),
+                class_name="kind",
+                role="img",
+                title=row.kind,
+                custom_attrs={"aria-label": row.kind},
+            ),
+            rx.el.span(
+                link(row.name, to=f"/sources/{row.id}", title=row.name, custom_attrs={"data-row-link": ""}),
+                rx.el.small(row.address, title=row.address),
+                class_name="nm",
+            ),
+            role="cell",
+            class_name="c-name",
+        ),
+        rx.el.div(sentence(row.why, class_name=rx.cond(row.is_quiet, "quiet", "")), role="cell", class_name="c-why"),
+        rx.el.div(strip(recent=row.recent), role="cell", class_name="c-hist"),
+        rx.el.div(
+            rx.cond(row.unit != "", rx.fragment(rx.el.b(row.latency), rx.el.i(row.unit)), rx.el.span("–", class_name="dim")),  # noqa: RUF001 - not known
+            role="cell",
+            class_name="c-lat num",
+        ),
+        rx.el.div(
+            rx.cond(
+                row.limit != "",
+                rx.fragment(
+                    rx.el.span(rx.el.span(class_name=f"bar b-{row.fill_tone}", style={"width": f"{row.fill}%"}), class_name="mini"),
+                    rx.el.span(rx.el.b(row.used), rx.el.i("/ ", row.limit), class_name="num"),
+                ),
+                rx.el.span("–", class_name="dim"),  # noqa: RUF001 - not known
+            ),
+            role="cell",
+            class_name="c-conn",
+        ),
+        rx.el.div(
+            age(seconds=row.age_s, stamp=row.stamp, late=row.late_s, mode="ago"),
+            rx.el.small(
+                rx.cond(
+                    row.is_enabled & ~ShellState.is_fallback,
+                    rx.cond(row.next_s, age(seconds=row.next_s, stamp=row.stamp, mode="next", template="next {}"), ""),
+                    "paused",
+                )
+            ),
+            role="cell",
+            class_name="c-age num",
+        ),
+        rx.el.div(_row_menu(row), role="cell", class_name="c-act"),
+        class_name=f"row t-{row.tone}",
+        role="row",
+        custom_attrs={"data-testid": "source-card", "data-source-id": row.id.to_string(), "data-status": row.status},
+    )
+
+
+def _row_menu(row: rx.Var[SourceRow]) -> rx.Component:
+    """What can be done to one source; what the role does not allow is shown and off."""
+    no_write = ~ShellState.may_administer | ShellState.is_fallback
+    return rx.dropdown_menu.root(
+        rx.dropdown_menu.trigger(
+            rx.el.button(
+                icon("ellipsis", 16),
+                rx.el.span("Actions for ", row.name, class_name="unseen"),
+                type="button",
+                class_name="ib",
+                custom_attrs={"data-row-menu": ""},
+            )
+        ),
+        rx.dropdown_menu.content(
+            rx.dropdown_menu.item(link("Open", to=f"/sources/{row.id}"), as_child=True),
+            rx.dropdown_menu.item(
+                "Check now", disabled=~ShellState.may_operate | ShellState.is_fallback, on_select=SourceActions.check_now(row.id)
+            ),
+            rx.cond(
+                row.is_enabled,
+                rx.dropdown_menu.item("Pause", disabled=no_write, on_select=SourceActions.pause(row.id)),
+                rx.dropdown_menu.item("Enable", disabled=no_write, on_select=SourceActions.enable(row.id)),
+            ),
+            rx.dropdown_menu.item("Edit…", disabled=no_write, on_select=SourceForm.edit(row.id)),
+            rx.dropdown_menu.separator(),
+            rx.dropdown_menu.item(
+                rx.cond(row.is_own, "Delete… (built in)", "Delete…"),
+                color="red",
+                disabled=no_write | row.is_own,
+                on_select=SourceForm.ask_delete(row.id),
+            ),
+            rx.cond(ShellState.may_administer, rx.fragment(), rx.dropdown_menu.item("Changes need the admin role", disabled=True)),
+            align="end",
+        ),
+    )
+
+
+def _foot() -> rx.Component:
+    """How many, what moved meanwhile, and the other pages."""
+    return rx.el.div(
+        rx.el.span(SourcesState.range_words, class_name="num"),
+        rx.cond(
+            SourcesState.changed_words != "",
+            rx.el.span(
+                "Order kept while you read. ",
+                SourcesState.changed_words,
+                " ",
+                rx.el.button("sort again", type="button", class_name="lnk", on_click=SourcesState.again, custom_attrs={"data-key": "o"}),
+                class_name="dim",
+            ),
+            rx.fragment(),
+        ),
+        rx.el.span(class_name="sp"),
+        _turn("Previous", SourcesState.previous_href, "["),
+        _turn("Next", SourcesState.next_href, "]"),
+        class_name="foot",
+    )
+
+
+def _turn(word: str, href: rx.Var[str], key: str) -> rx.Component:
+    """A link to another page of the list, off when there is none."""
+    return rx.cond(
+        href != "",
+        link(word, to=href, class_name="btn sm", custom_attrs={"data-key": key}),
+        rx.el.button(word, type="button", class_name="btn sm", disabled=True),
+    )
+
+
+def _first_run() -> rx.Component:
+    """Nothing is registered yet: three ways to begin."""
+    return rx.fragment(
+        rx.el.div(
+            rx.el.div(
+                rx.el.h2("Add the first"),
+                rx.el.p("Name, host, port, user. Test it before you save, or save it as it is."),
+                rx.el.button(
+                    icon("plus"),
+                    "Add a source",
+                    type="button",
+                    class_name="btn primary",
+                    disabled=~ShellState.may_administer,
+                    title=_reason("admin", ShellState.may_administer),
+                    on_click=SourceForm.add,
+                ),
+                class_name="panel card",
+            ),
+            rx.el.div(
+                rx.el.h2("Import"),
+                rx.el.p("Many at once, from a file that an export wrote or you did:"),
+                rx.el.code("make cli ARGS='sources import file.yaml'"),
+                class_name="panel card",
+            ),
+            rx.el.div(
+                rx.el.h2("See it with pretend data"),
+                rx.el.p("24 listeners on this machine: healthy, slow, failing, flapping, unreachable."),
+                rx.el.code("make demo"),
+                class_name="panel card",
+            ),
+            class_name="cards",
+        ),
+        rx.el.p("Spillway already watches its own pool. ", link("Look at it", to="/pool", class_name="lnk"), class_name="lede"),
+    )
