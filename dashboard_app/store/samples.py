@@ -134,12 +134,12 @@ class SampleStore:
             async with self._database.engine.begin() as connection:
                 await connection.execute(_WRITE, values)
 
-    async def points(self, source_id: int, metric: str, since: datetime, until: datetime, points: int) -> list[tuple[float, float]]:
+    async def points(self, source_id: int, metric: str, since: datetime, until: datetime, points: int) -> list[tuple[int, float]]:
         """(epoch in ms, value) in order of time, at most `points`: all there are, or the least and the greatest of each of points/2 spans."""
         values = {**_span(source_id, since, until, max(points // 2, 1)), "points": points}
         statement = _LATENCY_POINTS if metric == LATENCY else _METRIC_POINTS
         rows = await self._rows(statement, values if metric == LATENCY else {**values, "metric": metric})
-        return [(round(float(row.at_ms), 3), float(row.value)) for row in rows]
+        return [(round(float(row.at_ms)), round(float(row.value), 3)) for row in rows]
 
     async def timeline(self, source_id: int, since: datetime, until: datetime, buckets: int) -> dict[int, str]:
         """The worst letter (b, w, u, o) of each of `buckets` equal spans that has a sample, by its number from 0."""

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Row,
     Select,
     Text,
+    any_,
     case,
     cast,
     delete,
@@ -164,7 +165,7 @@ def _filters(query: PageQuery, status: ColumnElement[str]) -> list[ColumnElement
     if query.kind:
         found.append(column.kind == query.kind)
     if query.tag:
-        found.append(column.tags.contains([query.tag]))
+        found.append(literal(query.tag) == any_(column.tags))
     if query.status:
         found.append(status == query.status)
     return found

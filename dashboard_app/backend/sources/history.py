@@ -19,7 +19,7 @@ class History:
         """No I/O here."""
         self._store = store
 
-    async def points(self, source_id: int, metric: str, since: datetime, until: datetime, points: int = 300) -> list[tuple[float, float]]:
+    async def points(self, source_id: int, metric: str, since: datetime, until: datetime, points: int = 300) -> list[tuple[int, float]]:
         """(epoch in ms, value) in order of time, at most `points`, with the least and the greatest of every span kept.
 
         `metric` is "latency_ms" or the name of any metric; an unknown one has no points. A time without samples has no points.

@@ -45,7 +45,8 @@ class Recall:
             fresh = self._letters.get(sample.source_id, ())
             self._letters[sample.source_id] = deque((*sample.letters, *fresh), maxlen=RECENT_LETTERS)
             status = _BY_LETTER[sample.status]
-            restored = Health(sample.source_id, status, sample.since, sample.latency_ms, sample.checked_at, sample.message)
+            latency_ms = None if sample.latency_ms is None else round(sample.latency_ms, 3)
+            restored = Health(sample.source_id, status, sample.since, latency_ms, sample.checked_at, sample.message)
             self._last.setdefault(sample.source_id, aged(restored, now, RESTORED_LIMIT_S))
 
     def keep_only(self, source_ids: Iterable[int]) -> None:

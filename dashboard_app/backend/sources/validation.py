@@ -29,7 +29,7 @@ def kind_of(value: object) -> SourceKind:
         KindNotSupported: there is no such kind, or it is not built yet.
 
     """
-    if value not in {kind.value for kind in BUILT_KINDS}:
+    if not isinstance(value, str) or value not in set(BUILT_KINDS):
         shown = _shown(str(value))
         raise KindNotSupported(f"Sources of kind {shown} are not supported yet", ({"field": "kind", "message": "not supported yet"},))
     return SourceKind(str(value))

@@ -1,0 +1,118 @@
+"""A migrated database, the room's parts on it, sessions to disturb it with, and listeners that misbehave."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import asyncpg
+import pytest
+
+from dashboard_app.backend.sources.assembly import SourceParts, build_sources
+from dashboard_app.backend.sources.probes.names import Resolver
+from dashboard_app.backend.sources.probes.postgresql import PostgresProbe
+from dashboard_app.backend.sources.probes.target import Target
+from dashboard_app.model.clock import SystemClock
+from dashboard_app.model.secret import Secret
+from dashboard_app.store.address import DatabaseAddress
+from dashboard_app.store.database import Database
+from dashboard_app.store.migrations import migrate
+
+
+class MirrorVault:
+    """Stands in for the vault: turns a secret round."""
+
+    def encrypt(self, secret: Secret) -> bytes:
+        return secret.reveal().encode()[::-1]
+
+    def decrypt(self, sealed: bytes) -> Secret:
+        return Secret(sealed[::-1].decode())
+
+
+def target(address: DatabaseAddress, **over) -> Target:
+    fields = {
+        "host": address.host,
+        "port": address.port,
+        "database": address.database,
+        "username": address.user,
+        "password": address.password,
+        "sslmode": "prefer",
+    }
+    return Target(**{**fields, **over})
+
+
+async def until(claim: Callable[[], Awaitable[bool]], timeout_s: float = 10) -> None:
+    """Return when `claim()` holds."""
+    async with asyncio.timeout(timeout_s):
+        while not await claim():
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def database(fresh_database, settings_for) -> AsyncIterator[Database]:
+    opened = Database(lambda: fresh_database, settings_for())
+    await migrate(opened)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def parts(database, settings_for) -> AsyncIterator[SourceParts]:
+    built = build_sources(database, MirrorVault(), settings_for(probe_timeout_s=2), SystemClock())
+    await built.sources.open()
+    yield built
+    await built.probing.close()
+
+
+@pytest.fixture
+async def probe_on() -> AsyncIterator[Callable[..., PostgresProbe]]:
+    probes = []
+
+    def build(address: DatabaseAddress, **over) -> PostgresProbe:
+        probes.append(PostgresProbe(target(address, **over), Resolver(), SystemClock()))
+        return probes[-1]
+
+    yield build
+    for probe in probes:
+        await probe.close()
+
+
+@pytest.fixture
+async def session(fresh_database) -> AsyncIterator[Callable[[], Awaitable[asyncpg.Connection]]]:
+    """Opens sessions of the superuser on the fresh database."""
+    opened = []
+
+    async def connect() -> asyncpg.Connection:
+        to = fresh_database
+        opened.append(
+            await asyncpg.connect(
+                host=to.host, port=to.port, user=to.user, password=to.password.reveal(), database=to.database, ssl=False
+            )
+        )
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        connection.terminate()
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Callable[..., Awaitable[int]]]:
+    """Starts a TCP server with the given behaviour and gives its port."""
+    async with contextlib.AsyncExitStack() as stack:
+        answering: set[asyncio.Task] = set()
+
+        async def start(behave) -> int:
+            async def answer(reader, writer) -> None:
+                answering.add(asyncio.current_task())
+                with contextlib.suppress(ConnectionError, EOFError, asyncio.CancelledError):
+                    await behave(reader, writer)
+                writer.transport.abort()
+
+            server = await asyncio.start_server(answer, "127.0.0.1", 0)
+            stack.callback(server.close)
+            return server.sockets[0].getsockname()[1]
+
+        yield start
+        for task in answering:
+            task.cancel()
+        await asyncio.gather(*answering, return_exceptions=True)
