@@ -5,7 +5,7 @@ import reflex as rx
 from dashboard_app.console.pages import sources
 from dashboard_app.console.pages.sources_state import SourcesState
 
-STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "sources", "pool")]
+STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool")]
 
 app = rx.App(
     stylesheets=STYLESHEETS,
