@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-_asset = rx.asset("live_chart.jsx", shared=True)
+from dashboard_app.console.components.live import sentence
 
 
 class LiveChart(rx.NoSSRComponent):
@@ -15,7 +15,7 @@ class LiveChart(rx.NoSSRComponent):
     `shown_from` and `shown_to` are epoch seconds, 0: follow the data; `window_s` 0: keep every point.
     """
 
-    library = f"$/public/{_asset}"
+    library = "$/public/js/live_chart.jsx"
     tag = "LiveChart"
     lib_dependencies: list[str] = ["uplot@1.6.32"]  # noqa: RUF012 - Reflex declares props this way
 
@@ -36,11 +36,22 @@ class LiveChart(rx.NoSSRComponent):
     shown_from: rx.Var[float]
     shown_to: rx.Var[float]
 
-    def add_imports(self) -> dict[str, str]:
-        """UPlot's own stylesheet, served by us like everything else."""
+    def add_imports(self) -> Any:
+        """The stylesheet of uPlot, stylesheet, served by us like everything else."""
         return {"": "uplot/dist/uPlot.min.css"}
 
 
 def live_chart(*, height: int, **props: Any) -> rx.Component:
     """A chart in a box that has its final height before the script arrives, so nothing below it ever shifts."""
     return rx.el.div(LiveChart.create(height=height, **props), class_name="lc-frame", style={"min_height": f"{height + 56}px"})
+
+
+def mark_list(rows: rx.Var) -> rx.Component:
+    """What the letters on a chart mean; nothing when there are none."""
+    listed = rx.el.ol(rx.foreach(rows, _mark), class_name="evl")
+    return rx.cond(rows.length() > 0, listed, rx.fragment())
+
+
+def _mark(mark: rx.Var) -> rx.Component:
+    """One event: letter, time, what happened."""
+    return rx.el.li(rx.el.b(mark.letter), sentence(mark.at, "span", class_name="when"), rx.el.span(mark.text))

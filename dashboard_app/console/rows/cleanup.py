@@ -27,23 +27,22 @@ class PlanItem:
 class Plan:
     """The dialog. `confirm` is "" when there is nothing to do."""
 
-    title: str
-    found: str
-    items: list[PlanItem]
-    usage: str
-    level: str
-    level_after: str
-    confirm: str
+    found: str = ""
+    steps: list[PlanItem] = field(default_factory=list)
+    usage: str = ""
+    level: str = ""
+    confirm: str = ""
+    wins: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """What was done, in one sentence; `usage` before and after."""
 
-    tone: str
-    icon: str
-    sentence: str
-    usage: str
+    tone: str = "ok"
+    icon: str = "circle-check"
+    sentence: str = ""
+    usage: str = ""
 
 
 def plan(dry_run: Mapping[str, Any], *, at: str, level_now: str) -> Plan:
@@ -56,13 +55,12 @@ def plan(dry_run: Mapping[str, Any], *, at: str, level_now: str) -> Plan:
     before, after = _usage(dry_run, "before"), dry_run.get("usage_after_percent")
     level_after = str(dry_run.get("level_after") or level_now)
     return Plan(
-        title="Clean up the pool",
         found=_found(at, won, idle, dry_run),
-        items=[item for item in items if item is not None] if won or idle else [],
+        steps=[item for item in items if item is not None] if won or idle else [],
         usage=f"{words.percent(before, 1)} → about {words.percent(after, 1)}" if won and before is not None and after is not None else "",
         level=f"{level_now} → {level_after}" if won and level_after != level_now else "",
-        level_after=level_after,
         confirm=_confirm(won, idle),
+        wins=won,
     )
 
 
@@ -157,11 +155,20 @@ def result(answer: Mapping[str, Any], *, planned: int) -> Result:
     head = f"Won back {words.bold(f'{won} of {max(planned, won)}')} in {took}" if planned or won else f"Done in {took}"
     tail = f": {words.listed(parts)}." if parts else ": nothing needed doing any more."
     spared = planned - won
-    rest = f" {words.plural(spared, 'connection was', 'connections were')} left alone: in use again when looked at." if spared > 0 else ""
+    rest = _spared(answer.get("skipped") or (), spared)
     before, after = _usage(answer, "before"), _usage(answer, "after")
     usage = f"{words.percent(before, 1)} → {words.percent(after, 1)}" if before is not None and after is not None else ""
-    tone, icon = ("warn", "triangle-alert") if spared > 0 else ("ok", "circle-check")
+    tone, icon = ("warn", "triangle-alert") if spared > 0 or answer.get("skipped") else ("ok", "circle-check")
     return Result(tone, icon, f"{head}{tail}{rest}", usage)
+
+
+def _spared(skipped: Sequence[Mapping[str, Any]], number: int) -> str:
+    """What was promised and not done, each by its number where the guard says so; "" when all was done."""
+    told = [f"#{each['id']} {each['reason']}" for each in skipped[:_NAMED]]
+    if told:
+        more = f"; and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
+        return f" {'; '.join(told)}{more}."
+    return f" {words.plural(number, 'connection was', 'connections were')} left alone: given back or in use again." if number > 0 else ""
 
 
 def _deeds(ended: int, taken: int, closed: int) -> list[tuple[str, int]]:

@@ -98,3 +98,11 @@ def _judge(elapsed_s: float, promised_s: float) -> str:
 def stamp(elapsed_s: float) -> str:
     """Seconds since the start with one decimal: "0.1 s"."""
     return f"{elapsed_s:.1f}{words.NB}s"
+
+
+def answered(kind: str, answer: dict[str, object]) -> str:
+    """The line for the drill call's own answer."""
+    if kind == "hold":
+        return f"{answer.get('held', 0)} connections are held"
+    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in answer.items() if isinstance(value, int | float | str))
+    return f"{kind} answered" + (f": {told}" if told else "")

@@ -1,7 +1,7 @@
 """Who holds connections and where checkouts come from, as rows. Pure; from the contract's holders answer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dashboard_app.console import words
@@ -14,7 +14,7 @@ _STATES = {"query": "query running", "idle_in_transaction": "idle in transaction
 
 @dataclass(frozen=True, slots=True)
 class HolderRow:
-    """One checked-out connection. `tone` is off for a normal one."""
+    """One checked-out connection; its age grows by itself in the browser and never counts as a change."""
 
     id: int
     verdict: str
@@ -22,9 +22,9 @@ class HolderRow:
     icon: str
     who: str
     route: str
-    held: str
     state: str
     query: str
+    held_s: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ def _holder(item: Mapping[str, Any]) -> HolderRow:
         icon=icon,
         who=f"{item.get('task') or 'unnamed task'} #{item['id']}",
         route=str(item.get("route") or item.get("call_site") or ""),
-        held=words.duration(float(item["held_s"])),
         state=_STATES.get(state, state),
         query=str(item.get("query") or "") or "(no statement)",
+        held_s=float(item["held_s"]),
     )
 
 

@@ -4,12 +4,7 @@ from dataclasses import dataclass
 
 from dashboard_app.console import theme, words
 from dashboard_app.model.pool import Level, ThrottlingConfig
-
-THRESHOLD = {Level.NORMAL: 0, Level.MODERATE: 70, Level.AGGRESSIVE: 80, Level.EMERGENCY: 90}
-"""The usage in percent from which a level holds."""
-_PLAN = {Level.NORMAL: (10, 100, 100), Level.MODERATE: (7, 70, 300), Level.AGGRESSIVE: (3, 30, 1000), Level.EMERGENCY: (1, 5, 2000)}
-"""At once, per minute, milliseconds apart: the contract's table."""
-_FALL_POINTS, _FALL_S = 5, 5
+from dashboard_app.policy.throttle import ALLOWANCES, CALM_S, falls_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +38,15 @@ def rungs(config: ThrottlingConfig | None) -> list[Rung]:
 
 def _rung(level: Level, config: ThrottlingConfig | None) -> Rung:
     """One row; `config` is given for the level that holds now."""
-    look, (at_once, per_minute, apart_ms) = theme.LEVEL[level], _PLAN[level]
+    look, plan = theme.LEVEL[level], ALLOWANCES[level]
+    at_once, per_minute, apart_ms = plan.max_concurrent_requests, plan.max_requests_per_minute, plan.request_delay_ms
     if config is not None:
         at_once, per_minute, apart_ms = config.max_concurrent_requests, config.max_requests_per_minute, config.request_delay_ms
-    bound = f"below {words.percent(THRESHOLD[Level.MODERATE])}" if level is Level.NORMAL else f"from {words.percent(THRESHOLD[level])}"
+    bound = (
+        f"below {words.percent(ALLOWANCES[Level.MODERATE].from_percent)}"
+        if level is Level.NORMAL
+        else f"from {words.percent(plan.from_percent)}"
+    )
     apart = words.duration(apart_ms / 1000) if apart_ms >= 1000 else f"{apart_ms}{words.NB}ms"  # noqa: PLR2004 - a second
     return Rung(level.value, look.tone, look.icon, bound, str(at_once), str(per_minute), apart, config is not None)
 
@@ -54,12 +54,11 @@ def _rung(level: Level, config: ThrottlingConfig | None) -> Rung:
 def hint(level: Level, *, reachable: bool) -> str:
     """How clients come back to full speed from `level`."""
     if level is Level.NORMAL:
-        return "Nobody is slowed. From 70 % usage clients hear so with their very next answer."
+        return "Nobody is slowed. From 70\u00a0% usage clients hear so with their very next answer."
     if not reachable:
         return "Falls back at once when the database answers again, to the level that usage calls for."
-    below = THRESHOLD[level] - _FALL_POINTS
     milder = list(Level)[list(Level).index(level) - 1]
-    return f"Falls back to {milder.value} or lower once usage has stayed at or below {words.percent(below)} for {_FALL_S}{words.NB}s."
+    return f"Falls back to {milder.value} or lower once usage has stayed at or below {words.percent(falls_below(level))} for {words.duration(CALM_S)}."
 
 
 def values(config: ThrottlingConfig) -> list[ConfigValue]:

@@ -6,6 +6,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from dashboard_app.console import theme, words
@@ -16,7 +17,10 @@ FILLING_WITHIN_S = 3600.0
 _FULL_SOON_S = 600.0
 _STEEP_PER_MIN = 0.5
 """Slopes flatter than this, in points a minute, are noise."""
-_FIGURE = re.compile(r"\d[\d.,\u202f]*(?: of \d[\d.,\u202f]*)?(?:[ \u00a0](?:%|ms\b|s\b|min\b|h\b|points? a minute|checkouts?))?")
+_FIGURE = re.compile(
+    r"\d+(?:[.,\u202f]\d+)*(?: of \d+(?:[.,\u202f]\d+)*)?(?:[ \u00a0](?:%|ms\b|s\b|min\b|h\b|points? a minute|checkouts?|requests?))?"
+)
+_ATOMS = re.compile(r"(`[^`]+`|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
 _MOST_REASONS = 8
 
 
@@ -24,28 +28,28 @@ _MOST_REASONS = 8
 class PoolVerdict:
     """The h1 and the sentence under it."""
 
-    title: str
-    lede: str
+    title: str = "Reading the pool…"
+    lede: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolHero:
     """The big figure, its badge and its bar. Names ending in `_percent` are places on the bar, 0..100."""
 
-    figure: str
-    word: str
-    tone: str
-    icon: str
-    bar: str
+    figure: str = words.UNKNOWN
+    word: str = ""
+    tone: str = "off"
+    icon: str = "circle-dashed"
+    bar: str = "n"
     """The fill's class: n, warn, high, bad."""
-    in_pool_percent: float
-    overflow_percent: float
-    pool_mark_percent: float
-    pool_mark: str
-    peak_mark_percent: float
-    peak_mark: str
-    capacity: str
-    label: str
+    in_pool_percent: float = 0.0
+    overflow_percent: float = 0.0
+    pool_mark_percent: float = 0.0
+    pool_mark: str = ""
+    peak_mark_percent: float = 0.0
+    peak_mark: str = ""
+    capacity: str = ""
+    label: str = ""
     """The bar in words, for who cannot see it."""
 
 
@@ -75,7 +79,7 @@ def verdict(status: Mapping[str, Any] | None, *, gone_for_s: float | None, since
     ("" when unknown), `leaks` the suspected leaks among the holders (0: none, or not known).
     """
     if status is None and gone_for_s is None:
-        return PoolVerdict("Reading the pool…", "")
+        return PoolVerdict()
     if status is None:
         return PoolVerdict("The guard does not answer", "The pool may be fine; this page cannot tell.")
     if gone_for_s is not None:
@@ -93,7 +97,7 @@ def _unreachable(status: Mapping[str, Any], since: str) -> PoolVerdict:
     when = f" since {since}" if since else ""
     held = words.bold(f"{pool['checked_out']} of {pool['capacity']} connections")
     return PoolVerdict(
-        "The database cannot be reached", f"Clients are told EMERGENCY{when}. {held} are held. Clean up works without the database."
+        "The pool's database cannot be reached", f"Clients are told EMERGENCY{when}. {held} are held. Clean up works without the database."
     )
 
 
@@ -171,11 +175,19 @@ def _share(part: float, whole: float) -> float:
 
 
 def with_figure(sentence: str) -> str:
-    """`sentence` with its first figure bold, a capital at the start and a full stop at the end."""
+    """`sentence` with its first figure bold, times and identifiers marked, a capital at the start and a full stop at the end."""
     text = sentence.strip()
     text = f"{text[:1].upper()}{text[1:]}"
     text = text if text.endswith((".", "!", "?")) or not text else f"{text}."
-    return _FIGURE.sub(lambda found: words.bold(found[0].rstrip(".,")) + found[0][len(found[0].rstrip(".,")) :], text, count=1)
+    pieces = _ATOMS.split(text)
+    is_first = True
+    for place, piece in enumerate(pieces):
+        if _ATOMS.fullmatch(piece):
+            pieces[place] = words.code(piece[1:-1]) if piece.startswith("`") else words.clock(datetime.fromisoformat(piece))
+        elif is_first and _FIGURE.search(piece):
+            is_first = False
+            pieces[place] = _FIGURE.sub(lambda found: words.bold(found[0]), piece, count=1)
+    return "".join(pieces)
 
 
 def reasons(status: Mapping[str, Any], leaks: int = 0) -> list[Reason]:

@@ -73,3 +73,72 @@ def spoken(name: str, data: Columns, unit: str, over: str) -> str:
         return f"{name}, {over}: no samples"
     low, high, last = (words.quantity(value, unit) for value in (min(known), max(known), known[-1]))
     return f"{name}, {over}: between {low} and {high}, now {last}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChartRow:
+    """One chart of a page. `note` says why there is nothing to draw; then the frame stays and `data` is empty."""
+
+    key: str
+    title: str
+    unit: str
+    kind: str
+    """line, or step for whole numbers."""
+    data: Columns
+    label: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RangeChoice:
+    """One range to choose, with its address."""
+
+    word: str
+    href: str
+    is_on: bool
+
+
+LATENCY = "latency_ms"
+_TITLES = {
+    LATENCY: "Latency",
+    "connections_used": "Connections",
+    "transactions_per_s": "Transactions",
+    "replication_lag_s": "Replication lag",
+    "longest_query_s": "Longest query",
+    "cache_hit_percent": "Cache hits",
+}
+_UNITS = {LATENCY: "ms", "connections_used": "", "transactions_per_s": "tx/s", "replication_lag_s": "s", "longest_query_s": "s"}
+_KEY_METRICS = ("replication_lag_s", "longest_query_s", "cache_hit_percent")
+
+
+def chart_metrics(measured: Sequence[str]) -> list[str]:
+    """The four metrics to draw: latency, connections, transactions, and the first key metric that was measured."""
+    key = next((name for name in _KEY_METRICS if name in measured), "longest_query_s")
+    return [LATENCY, "connections_used", "transactions_per_s", key]
+
+
+def chart_row(metric: str, points: Points, *, range_s: float, refetch_s: float, over: str, unit: str = "") -> ChartRow:
+    """One metric's samples as a chart."""
+    title, shown_unit = _titled(metric, unit)
+    data = columns(points, gap_s=gap_after(range_s, refetch_s))
+    kind = "step" if metric == "connections_used" else "line"
+    note = "" if has_values(data) else "No samples in this range yet. Each round adds one."
+    return ChartRow(metric, title, shown_unit, kind, data, spoken(title, data, shown_unit, over), note)
+
+
+def chart_failed(metric: str, why: str) -> ChartRow:
+    """The frame of a chart whose history could not be read."""
+    title, unit = _titled(metric, "")
+    return ChartRow(metric, title, unit, "line", [[], []], f"{title}: not read", f"History could not be read. {why}")
+
+
+def _titled(metric: str, unit: str) -> tuple[str, str]:
+    """A metric's name for people, and its unit."""
+    name = metric.replace("_", " ")
+    return _TITLES.get(metric, f"{name[:1].upper()}{name[1:]}"), _UNITS.get(metric, unit)
+
+
+def range_choices(source_id: int, key: str) -> list[RangeChoice]:
+    """The ranges of a source's charts; an hour is the default and has the plain address."""
+    path = f"/sources/{source_id}"
+    return [RangeChoice(one.word, path if one is RANGES[1] else f"{path}?range={one.key}", one.key == key) for one in RANGES]

@@ -112,3 +112,10 @@ def _allowed(info: FieldInfo) -> str:
     if low is not None and high is not None:
         return f"{low:,g} to {high:,g}".replace(",", words.THIN) if high < 1e6 else f"{low:g} and more"  # noqa: PLR2004 - no real limit
     return f"{low:g} and more" if low is not None else f"up to {high:g}"
+
+
+def title(shown: list[SettingGroup]) -> str:
+    """The page's verdict: how many settings differ from their defaults."""
+    rows = [row for group in shown for row in group.rows]
+    changed = sum(1 for row in rows if row.changed)
+    return f"{changed or 'None'} of {len(rows)} settings {'is' if changed == 1 else 'are'} set by you; the rest are defaults"

@@ -1,8 +1,9 @@
 """One source as rows for `/sources/[id]`: verdict, facts, checks, key figures. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dashboard_app.console import theme, words
+from dashboard_app.console.rows.pool import Fact
 from dashboard_app.model.health import Check, CheckStatus, Health, HealthStatus, Metrics
 from dashboard_app.model.source import Source, SourceKind
 
@@ -26,23 +27,23 @@ _KIND_WORD = {
 class SourceVerdict:
     """The h1, the sentence under it, and the state's look."""
 
-    title: str
-    lede: str
-    word: str
-    tone: str
-    icon: str
+    title: str = ""
+    lede: str = ""
+    word: str = ""
+    tone: str = "off"
+    icon: str = "circle-dashed"
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
     """Who this source is: one line of identity and its tags."""
 
-    kind: str
-    kind_icon: str
-    address: str
-    environment: str
-    tags: list[str]
-    username: str
+    kind: str = ""
+    kind_icon: str = "database"
+    address: str = ""
+    environment: str = ""
+    tags: list[str] = field(default_factory=list)
+    username: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,6 @@ class CheckRow:
     observed: str
     limit: str
     finding: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyFigure:
-    """One measured number with its unit."""
-
-    label: str
-    value: str
 
 
 def verdict(source: Source, health: Health | None, *, is_live: bool, at: str = "") -> SourceVerdict:
@@ -154,12 +147,30 @@ def facts(source: Source) -> SourceFacts:
     return SourceFacts(_KIND_WORD[source.kind], theme.KIND_ICON[source.kind], where, source.environment, list(source.tags), source.username)
 
 
-def key_figures(metrics: Metrics | None, most: int = 12) -> list[KeyFigure]:
+def key_figures(metrics: Metrics | None, most: int = 8) -> list[Fact]:
     """The measured numbers, in the order the source sent them."""
     if metrics is None:
         return []
     items = list(metrics.metrics.items())[:most]
-    return [KeyFigure(check_name(name), words.quantity(value, metrics.units.get(name, ""))) for name, value in items]
+    return [_figure(name, value, metrics.units.get(name, "")) for name, value in items]
+
+
+_SHORT_UNITS = {"connections": "", "locks": "", "1/s": "/s"}
+
+
+def _figure(name: str, value: float, unit: str) -> Fact:
+    """One number; its unit stands apart, its name loses what the unit says."""
+    shown, _, apart = words.quantity(value, "bytes" if unit == "bytes/s" else _SHORT_UNITS.get(unit, unit)).rpartition(words.NB)
+    label = check_name(name.removesuffix("_percent").removesuffix("_per_s").removesuffix("_bytes").removesuffix("_s"))
+    return Fact(label, shown or apart, (apart if shown else "") + ("/s" if unit == "bytes/s" else ""), _NOTES.get(name, ""))
+
+
+_NOTES = {
+    "connections_used": "of all applications",
+    "connections_max": "the server's limit",
+    "cache_hit_percent": "of all block reads",
+    "longest_query_s": "running now",
+}
 
 
 def check_result(health: Health) -> str:

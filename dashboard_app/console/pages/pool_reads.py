@@ -1,0 +1,42 @@
+"""What `/pool` reads beside the snapshot: holders, the last minutes, a connection test. Failures come back as notes."""
+
+from typing import Any
+
+from dashboard_app.console import words
+from dashboard_app.console.context import console
+from dashboard_app.model.errors import SpillwayError
+from dashboard_app.model.user import Principal
+from dashboard_app.policy.permission import allowed
+
+
+async def read_holders(principal: Principal) -> dict[str, Any]:
+    """The guard's holders, or {"note": why not}."""
+    if not allowed(principal.role, "pool.holders"):
+        return {"note": "Holders need the operator role."}
+    try:
+        return await console().backend.holders(principal=principal)
+    except SpillwayError as failure:
+        return {"note": f"Holders could not be read: {failure.detail}"}
+
+
+async def read_history(principal: Principal, *, wanted: bool) -> dict[str, Any] | None:
+    """The guard's last hour, {"note": why not}, or None when it is not `wanted`; the note "hidden": the server keeps none."""
+    if not wanted:
+        return None
+    if not allowed(principal.role, "pool.history"):
+        return {"note": "The usage of the last minutes needs the operator role."}
+    try:
+        past = await console().backend.pool_history(principal=principal)
+    except SpillwayError as failure:
+        return {"note": f"The usage of the last minutes could not be read: {failure.detail}"}
+    return {"note": "hidden"} if past is None else past
+
+
+def tested(answer: dict[str, Any]) -> tuple[str, str]:
+    """A connection test's result in words, and its tone."""
+    if answer.get("ok"):
+        took = words.duration(float(answer.get("latency_ms") or 0.0) / 1000)
+        version = f" (PostgreSQL {answer['server_version']})" if answer.get("server_version") else ""
+        return f"Answered in {took} through the {answer.get('via') or 'pool'}{version}", "ok"
+    reason = str(answer.get("error") or "the server did not say why").rstrip(".")
+    return f"No connection: {reason[:1].lower()}{reason[1:]}", "bad"
