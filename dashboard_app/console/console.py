@@ -90,7 +90,7 @@ class Console:
             )
         )
 
-    def try_now(self, principal: Principal) -> None:
+    async def try_now(self, principal: Principal) -> None:
         """End the wait of an open breaker: the banner's button.
 
         Raises:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dashboard_app.console.console import Console
+from dashboard_app.settings import LoadedSettings
 
 if TYPE_CHECKING:
     from dashboard_app.access.audit import Audit
@@ -17,14 +18,16 @@ class _Bound:
     console: Console | None = None
     identity: Any = None
     audit: Any = None
+    settings: LoadedSettings | None = None
 
 
 _bound = _Bound()
 
 
-def bind(console: Console, identity: "Identity", audit: "Audit") -> None:
-    """Make these the services of every page of this process."""
+def bind(console: Console, identity: "Identity", audit: "Audit", settings: LoadedSettings | None = None) -> None:
+    """Make these the services of every page of this process. `settings` None: those of the console, their origins unknown."""
     _bound.console, _bound.identity, _bound.audit = console, identity, audit
+    _bound.settings = settings or LoadedSettings(console.settings, console.origins)
 
 
 def console() -> Console:
@@ -66,3 +69,16 @@ def audit() -> "Audit":
         raise RuntimeError(message)
     found: Audit = _bound.audit
     return found
+
+
+def loaded_settings() -> LoadedSettings:
+    """The settings and where each came from.
+
+    Raises:
+        RuntimeError: nothing was bound yet.
+
+    """
+    if _bound.settings is None:
+        message = "bind() the settings before a page asks for them"
+        raise RuntimeError(message)
+    return _bound.settings

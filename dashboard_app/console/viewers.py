@@ -30,12 +30,8 @@ class PushApp(Protocol):
         """An async context manager that gives the root state of one client and sends what changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Renderer:
-    """How one page takes over changes: `render(state, params)` assigns vars of `state` from the snapshot; may be async."""
-
-    state: type[rx.State]
-    render: Callable[[Any, Mapping[str, Any]], Awaitable[None] | None]
+Renderer = Callable[[Any, dict[str, Any]], Awaitable[None] | None]
+"""How one page takes over changes: `render(root, params)` finds its states with `root.get_state` and assigns their vars."""
 
 
 @dataclass(slots=True)
@@ -43,7 +39,7 @@ class _Viewer:
     """One open page. `session` is what the session check is asked with; it never leaves this process."""
 
     page: str
-    params: Mapping[str, Any]
+    params: dict[str, Any]
     session: str
     seen_version: int
     is_pushing: bool = False
@@ -73,14 +69,17 @@ class Viewers:
     def watch(
         self, client_token: str, page: str, params: Mapping[str, Any] | None = None, *, visible: Iterable[int] = (), session: str = ""
     ) -> None:
-        """Follow this client's page from now on (one page per client: the last one). `visible`: source ids in view, read first.
+        """Follow this client's page from now on (one page per client: the last one).
+
+        `visible`, or `params["visible"]`: source ids in view, read first; a page of one source names it as `params["source_id"]`.
 
         `session` is handed to the session check before each push; give the cookie header or the session's id.
         """
         if client_token not in self._viewers and len(self._viewers) >= VIEWERS_AT_MOST:
             return
-        is_first = not self._viewers
-        self._viewers[client_token] = _Viewer(page, dict(params or {}), session, self._snapshot.version, visible=frozenset(visible))
+        is_first, kept = not self._viewers, dict(params or {})
+        in_view = _ids((*visible, *kept.get("visible", ()), kept.get("source_id")))
+        self._viewers[client_token] = _Viewer(page, kept, session, self._snapshot.version, visible=in_view)
         self._bell.ring()
         if is_first:
             self.on_first()
@@ -149,8 +148,12 @@ class Viewers:
         """Change the page's state under its own lock; what changed is sent when the block ends."""
         if self._app is None or self._viewers.get(token) is not viewer:
             return
-        renderer = self._renderers[viewer.page]
-        async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=renderer.state)) as root:
-            rendered = renderer.render(await root.get_state(renderer.state), viewer.params)
+        async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=rx.State)) as root:
+            rendered = self._renderers[viewer.page](root, viewer.params)
             if inspect.isawaitable(rendered):
                 await rendered
+
+
+def _ids(words: Iterable[object]) -> frozenset[int]:
+    """Those that are source ids, as numbers or as digits from an address."""
+    return frozenset(int(str(word)) for word in words if str(word).isascii() and str(word).isdigit())

@@ -150,14 +150,6 @@ class Backend:
         except NotFound:
             return None
 
-    async def pool_history(self, principal: Principal, minutes: int = 60) -> dict[str, Any] | None:
-        """The pool's last minutes as the server keeps them; None when it does not offer them."""
-        require(principal, "pool.history")
-        try:
-            return await self._caller.guard("GET", f"{_GUARD}/history?minutes={int(minutes)}", parse_object, principal=principal)
-        except NotFound:
-            return None
-
     async def force_cleanup(self, principal: Principal, *, dry_run: bool) -> dict[str, Any]:
         """What a cleanup of the pool did, or (dry run) would do."""
         require(principal, "pool.cleanup")
