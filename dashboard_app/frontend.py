@@ -42,13 +42,15 @@ def build_if_needed(root: Path = ROOT) -> bool:
         first = " (first time, about 10 s)" if not (root / ".web").is_dir() else ""
         sys.stderr.write(f"Building the console{first}…\n")
         _build(root)
+        if not _output(root).is_dir():
+            raise StartRefused("the build of the console ended well but left nothing")
         _stamp(root).write_text(fingerprint(root))
     return True
 
 
 def is_fresh(root: Path = ROOT) -> bool:
     """Whether the build under `.web` was made from what is there now."""
-    return (root / ".web" / "build" / "client").is_dir() and _stamp(root).is_file() and _stamp(root).read_text() == fingerprint(root)
+    return _output(root).is_dir() and _stamp(root).is_file() and _stamp(root).read_text() == fingerprint(root)
 
 
 def fingerprint(root: Path = ROOT) -> str:
@@ -57,6 +59,10 @@ def fingerprint(root: Path = ROOT) -> str:
     for path in _files(root):
         found.update(str(path.relative_to(root)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return found.hexdigest()
+
+
+def _output(root: Path) -> Path:
+    return root / ".web" / "build" / "client"
 
 
 def _stamp(root: Path) -> Path:
