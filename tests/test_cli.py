@@ -1,0 +1,225 @@
+"""The commands, as a person types them, on a server of their own."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from dashboard_app.cli import app
+from dashboard_app.store.address import DatabaseAddress
+
+COMMANDS = (
+    ["serve"],
+    ["migrate"],
+    ["doctor"],
+    ["user", "add"],
+    ["user", "list"],
+    ["user", "disable"],
+    ["user", "set-role"],
+    ["user", "reset-password"],
+    ["token", "create"],
+    ["token", "list"],
+    ["token", "revoke"],
+    ["sources", "add"],
+    ["sources", "list"],
+    ["sources", "import"],
+    ["sources", "export"],
+    ["sources", "test"],
+)
+Run = Callable[..., Result]
+
+
+def url_of(address: DatabaseAddress) -> str:
+    return f"postgresql://{address.user}:{address.password.reveal()}@{address.host}:{address.port}/{address.database}?sslmode=disable"
+
+
+@pytest.fixture
+def spillway(fresh_database: DatabaseAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command in a folder of its own, on an empty database."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("SPILLWAY_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SPILLWAY_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("SPILLWAY_DATABASE_URL", url_of(fresh_database))
+
+    def run(*words: str, given: str = "") -> Result:
+        return CliRunner().invoke(app, list(words), input=given, prog_name="spillway")
+
+    return run
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_explains_each_command_with_an_example(command):
+    said = CliRunner().invoke(app, [*command, "--help"], prog_name="spillway")
+    assert said.exit_code == 0
+    assert f"Example: {' '.join(command)}" in said.output
+
+
+def test_an_account_is_added_changed_locked_out_and_let_in_again(spillway):
+    assert (
+        spillway("user", "add", "ada@example.org", "--role", "operator", given="correct horse\n").stdout
+        == "Added ada@example.org as operator.\n"
+    )
+    assert "admin" in spillway("user", "set-role", "ada@example.org", "admin").stdout
+    assert spillway("user", "add", "bob@example.org", "--role", "admin", given="correct horse\n").exit_code == 0
+    assert "disabled" in spillway("user", "disable", "ada@example.org").stdout
+    listed = spillway("user", "list").stdout
+    assert [line.split()[:3] for line in listed.splitlines()[1:]] == [
+        ["ada@example.org", "admin", "disabled"],
+        ["bob@example.org", "admin", "active"],
+    ]
+    assert "active" in spillway("user", "disable", "ada@example.org", "--undo").stdout
+    assert spillway("user", "reset-password", "ada@example.org", given="battery staple\n").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "code"),
+    [
+        (("user", "add", "no-email"), "correct horse\n", 1),
+        (("user", "add", "a@example.org"), "short\n", 1),
+        (("user", "add", "a@example.org"), "", 2),
+        (("user", "add", "a@example.org", "--role", "king"), "correct horse\n", 2),
+        (("user", "add"), "", 2),
+        (("user", "set-role", "nobody@example.org", "admin"), "", 1),
+        (("user", "disable", "nobody@example.org"), "", 1),
+        (("token", "create", "--name", "x"), "", 2),
+        (("token", "create", "--name", "x", "--role", "viewer", "--expires", "soon"), "", 2),
+        (("token", "create", "--name", "", "--role", "viewer"), "", 1),
+        (("token", "create", "--name", "x", "--role", "viewer", "--expires", "9999999w"), "", 1),
+        (("token", "revoke", "nothing"), "", 1),
+        (("sources", "add", "x", "--username", "u"), "", 2),
+        (("sources", "add", "x", "--host", "h", "--username", "u", "--port", "0"), "", 2),
+        (("sources", "add", "x", "--host", "h", "--username", "u", "--option", "sslmode"), "p\n", 2),
+        (("sources", "add", "x", "--host", "h", "--username", "u", "--kind", "mysql"), "p\n", 1),
+        (("sources", "add", " ", "--host", "h", "--username", "u"), "p\n", 1),
+        (("sources", "test", "nothing"), "", 1),
+        (("sources", "import", "nowhere.yaml"), "", 2),
+        (("sources", "import", "-"), "- [", 1),
+        (("sources", "export", "no/such/folder/x.yaml"), "", 1),
+        (("dance",), "", 2),
+        (("doctor", "--hard"), "", 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_done_is_said_on_stderr_without_a_trace(spillway, words, given, code):
+    said = spillway(*words, given=given)
+    assert said.exit_code == code, said.output
+    assert said.stdout == ""
+    assert said.stderr.strip()
+    assert "Traceback" not in said.stderr
+    if code == 1:
+        assert len(said.stderr.splitlines()) == 1
+
+
+def test_a_token_is_alone_on_stdout_and_loses_its_power_by_name(spillway):
+    made = spillway("token", "create", "--name", "ci", "--role", "viewer", "--expires", "90d")
+    assert made.exit_code == 0
+    token = made.stdout.removesuffix("\n")
+    assert token.startswith("spw_")
+    assert len(token.split()) == 1
+    assert token not in spillway("token", "list").stdout
+    assert "Revoked" in spillway("token", "revoke", "ci").stdout
+    assert "revoked" in spillway("token", "list").stdout
+
+
+def test_a_source_is_added_tried_and_carried_to_another_installation(spillway, fresh_database, tmp_path):
+    there = ("--host", fresh_database.host, "--port", str(fresh_database.port), "--database", fresh_database.database)
+    added = spillway(
+        "sources",
+        "add",
+        "orders",
+        *there,
+        "--username",
+        fresh_database.user,
+        "--tag",
+        "a",
+        "--tag",
+        "b",
+        given=f"{fresh_database.password.reveal()}\n",
+    )
+    assert added.exit_code == 0, added.output
+    tried = spillway("sources", "test", "orders")
+    assert tried.exit_code == 0, tried.output
+    assert all(line.startswith("ok") for line in tried.stdout.splitlines())
+    assert spillway("sources", "export", "out.yaml").exit_code == 0
+    text = (tmp_path / "out.yaml").read_text()
+    assert "orders" in text
+    assert fresh_database.password.reveal() not in text
+    (tmp_path / "in.yaml").write_text(text + "- {name: more, kind: postgresql, host: 127.0.0.1, port: 1, username: u}\n")
+    assert spillway("sources", "import", "in.yaml", "--dry-run").stdout.startswith("1 new, 0 changed, 0 removed")
+    assert "more" not in spillway("sources", "list").stdout
+    assert spillway("sources", "import", "in.yaml").stdout == "1 new, 0 changed, 0 removed\n"
+    assert "more" in spillway("sources", "list").stdout
+    failed = spillway("sources", "test", "more")
+    assert failed.exit_code == 1
+    assert "FAIL" in failed.stdout
+
+
+def test_migrate_says_the_revision(spillway):
+    assert spillway("migrate").stdout.startswith("The database is at revision ")
+
+
+def test_doctor_shows_every_setting_with_its_origin_and_no_secret(spillway, fresh_database, monkeypatch):
+    monkeypatch.setenv("SPILLWAY_SECRET_KEY", "top-secret-key")
+    said = spillway("doctor")
+    assert said.exit_code == 0, said.output
+    lines = {line.split()[0]: line for line in said.stdout.splitlines() if line.startswith("SPILLWAY_")}
+    assert lines["SPILLWAY_DATABASE_URL"].split()[-1] == "environment"
+    assert lines["SPILLWAY_PORT"].split()[1:] == ["8000", "default"]
+    assert lines["SPILLWAY_JOB_BATCHING"].endswith("not built yet")
+    assert "top-secret-key" not in said.output
+    assert fresh_database.password.reveal() not in said.output
+    for check in ("database", "data folder", "console", "clock", "tables", "versions"):
+        assert f"ok    {check}" in said.stdout
+
+
+def test_doctor_fails_when_the_database_is_away(spillway, monkeypatch):
+    monkeypatch.setenv("SPILLWAY_DATABASE_URL", "postgresql://u:geheim@127.0.0.1:1/d")
+    said = spillway("doctor")
+    assert said.exit_code == 1
+    assert "FAIL  database" in said.stdout
+    assert "geheim" not in said.output
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["user", "list"], ["serve"]], ids=" ".join)
+def test_wrong_settings_are_one_line_each_and_exit_2(spillway, monkeypatch, command):
+    monkeypatch.setenv("SPILLWAY_PORT", "x")
+    monkeypatch.setenv("SPILLWAY_COLOUR", "red")
+    said = spillway(*command)
+    assert said.exit_code == 2
+    assert len(said.stderr.splitlines()) == 2
+    assert "SPILLWAY_PORT" in said.stderr
+    assert "SPILLWAY_COLOUR" in said.stderr
+
+
+def test_a_database_that_is_away_is_one_plain_line(spillway, monkeypatch):
+    monkeypatch.setenv("SPILLWAY_DATABASE_URL", "postgresql://u:geheim@127.0.0.1:1/d")
+    said = spillway("user", "list")
+    assert said.exit_code == 1
+    assert said.stderr.splitlines() == ["The database does not answer."]
+
+
+@pytest.fixture
+def reachable_folder() -> Iterator[Path]:
+    """A folder that the account of the embedded server can pass through; pytest's own are closed to others."""
+    folder = Path(tempfile.mkdtemp(prefix="spillway-cli-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_without_an_app_a_command_starts_the_embedded_server_and_stops_it(reachable_folder):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SPILLWAY_")}
+    environment["SPILLWAY_DATA_DIR"] = str(reachable_folder / "data")
+    command = [sys.executable, "-m", "dashboard_app", "token", "create", "--name", "x", "--role", "viewer"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("spw_")
+    assert (reachable_folder / "data" / "embedded" / "cluster" / "PG_VERSION").exists()
+    assert not (reachable_folder / "data" / "embedded" / "cluster" / "postmaster.pid").exists()
