@@ -2,10 +2,12 @@
 
 import reflex as rx
 
-from dashboard_app.console.pages import sources
+from dashboard_app.console.pages import audit, drill, pool, settings, source, sources
+from dashboard_app.console.pages.pool_state import PoolState
+from dashboard_app.console.pages.source_state import SourceState
 from dashboard_app.console.pages.sources_state import SourcesState
 
-STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool")]
+STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail")]
 
 app = rx.App(
     stylesheets=STYLESHEETS,
@@ -19,3 +21,8 @@ app = rx.App(
     toaster=None,
 )
 app.add_page(sources.page, route="/", title="Sources · Spillway", on_load=SourcesState.load)
+app.add_page(source.page, route="/sources/[source_id]", title="Source · Spillway", on_load=SourceState.load)
+app.add_page(pool.page, route="/pool", title="Pool · Spillway", on_load=PoolState.load)
+app.add_page(audit.page, route="/audit", title="Audit · Spillway", on_load=audit.AuditState.load)
+app.add_page(settings.page, route="/settings", title="Settings · Spillway", on_load=settings.SettingsState.load)
+app.add_page(drill.page, route="/drill", title="Drill · Spillway", on_load=drill.DrillState.load)

@@ -96,7 +96,7 @@ def page() -> rx.Component:
 def _log() -> rx.Component:
     """Filters, rows, paging."""
     state = AuditState
-    return rx.fragment(
+    return rx.el.section(
         rx.el.div(
             rx.el.div(
                 rx.el.h1("Who did what, and did it work"),
@@ -118,6 +118,7 @@ def _log() -> rx.Component:
             ),
             class_name="panel audit",
         ),
+        class_name="page",
     )
 
 

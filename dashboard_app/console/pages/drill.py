@@ -48,7 +48,7 @@ class DrillState(rx.State):
         try:
             principal = await principal_of(self)
             if principal is None:
-                raise NotSignedIn  # noqa: TRY301 - one place says what failed
+                raise NotSignedIn
             require(principal, "drill.run")
             asked = rows.body(kind, {name: str(value) for name, value in form.items()})
             async with self:
@@ -117,7 +117,7 @@ def page() -> rx.Component:
 
 def _drills() -> rx.Component:
     """Three cards and the diary."""
-    return rx.fragment(
+    return rx.el.section(
         rx.el.div(
             rx.el.div(
                 rx.el.h1("Does everything react as promised?"),
@@ -126,6 +126,7 @@ def _drills() -> rx.Component:
             class_name="ph",
         ),
         rx.el.div(rx.el.div(_hold(), _burst(), _fail(), class_name="drills"), _diary(), class_name="grid2 drill"),
+        class_name="page",
     )
 
 

@@ -16,7 +16,6 @@ from dashboard_app.console.components.shell import link, shell
 from dashboard_app.console.pages.pool_state import PoolState
 from dashboard_app.console.rows.usage import TICKS, bands
 
-ROUTE, TITLE, ON_LOAD = "/pool", "Pool · Spillway", PoolState.load
 HOLDERS_EVERY_S = 5
 
 
@@ -25,16 +24,15 @@ def page() -> rx.Component:
     state = PoolState
     return shell(
         "pool",
-        _head(),
-        rx.cond(
-            state.page_failure != "",
-            rx.el.p(icon("octagon-x", 14), state.page_failure, class_name="failed panel", role="alert"),
-            rx.fragment(),
+        rx.el.section(
+            _head(),
+            _page_failure(),
+            cleanup_result(state.result, is_shown=state.has_result, on_close=state.close_result),
+            rx.cond(state.has_status, _figures(), _waiting()),
+            _chart(),
+            _holders(),
+            class_name="page",
         ),
-        cleanup_result(state.result, is_shown=state.has_result, on_close=state.close_result),
-        rx.cond(state.has_status, _figures(), _waiting()),
-        _chart(),
-        _holders(),
         cleanup_dialog(
             state.plan,
             is_open=state.is_dialog_open,
@@ -47,6 +45,12 @@ def page() -> rx.Component:
         ),
         every(seconds=HOLDERS_EVERY_S, on_tick=state.read_details(False)),
     )
+
+
+def _page_failure() -> rx.Component:
+    """Why a dry run could not be done."""
+    told = rx.el.p(icon("octagon-x", 14), PoolState.page_failure, class_name="failed panel", role="alert")
+    return rx.cond(PoolState.page_failure != "", told, rx.fragment())
 
 
 def _head() -> rx.Component:
@@ -134,7 +138,7 @@ def _chart() -> rx.Component:
             y_max=100.0,
             unit="%",
             label=state.chart_label,
-            window_s=state.minutes * 60,
+            window_s=state.window_s,
             live=True,
         ),
         class_name="chw",

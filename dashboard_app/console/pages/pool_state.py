@@ -53,6 +53,7 @@ class PoolState(rx.State):
     config_values: rx.Field[list[ladder.ConfigValue]] = rx.field(default_factory=list)
 
     minutes: int = _MINUTES
+    window_s: float = 60.0 * _MINUTES
     chart: rx.Field[list[list[float | None]]] = rx.field(default_factory=list)
     chart_patch: rx.Field[dict[str, list[list[float | None]]]] = rx.field(default_factory=dict)
     chart_marks: rx.Field[list[dict[str, Any]]] = rx.field(default_factory=list)
@@ -90,6 +91,7 @@ class PoolState(rx.State):
         """Start the page: what is known at once, the rest right behind."""
         self._entered_mono = console().clock.monotonic()
         self.minutes = _RANGES.get(str(self.router.url.query_parameters.get("range", "")), _MINUTES)
+        self.window_s = 60.0 * self.minutes
         principal = await enter(self, "pool")
         if principal is None:
             return None

@@ -49,7 +49,7 @@ def page() -> rx.Component:
 
 def _settings() -> rx.Component:
     """Verdict and groups."""
-    return rx.fragment(
+    return rx.el.section(
         rx.el.div(
             rx.el.div(
                 rx.el.h1(SettingsState.title),
@@ -67,6 +67,7 @@ def _settings() -> rx.Component:
             class_name="ph",
         ),
         rx.foreach(SettingsState.groups, _group),
+        class_name="page",
     )
 
 

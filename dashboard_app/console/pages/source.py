@@ -38,12 +38,13 @@ def page() -> rx.Component:
 def _source() -> rx.Component:
     """Verdict, facts, checks, charts."""
     state = SourceState
-    return rx.fragment(
+    return rx.el.section(
         _head(),
         _identity(),
         rx.cond(state.figures.length() > 0, facts(state.figures), rx.fragment()),
         _checks(),
         _charts(),
+        class_name="page",
     )
 
 

@@ -118,7 +118,7 @@ class SourceState(rx.State):
         try:
             principal = await principal_of(self)
             if principal is None:
-                raise NotSignedIn  # noqa: TRY301 - one place says what failed
+                raise NotSignedIn
             health = await console().backend.health(self.source_number, principal=principal)
         except SpillwayError as failure:
             return failure.detail, "bad"
