@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from itertools import count
 
 import asyncpg
 import pytest
@@ -13,6 +15,7 @@ from dashboard_app.backend.sources.probes.postgresql import PostgresProbe
 from dashboard_app.backend.sources.probes.target import Target
 from dashboard_app.model.clock import SystemClock
 from dashboard_app.model.secret import Secret
+from dashboard_app.settings import Settings
 from dashboard_app.store.address import DatabaseAddress
 from dashboard_app.store.database import Database
 from dashboard_app.store.migrations import migrate
@@ -47,10 +50,34 @@ async def until(claim: Callable[[], Awaitable[bool]], timeout_s: float = 10) -> 
             await asyncio.sleep(0.02)
 
 
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+async def template(postgres) -> str:
+    """The name of a migrated, empty database, made once: a copy of it takes a tenth of the migrations' time."""
+    name = f"sources_template_{os.getpid()}"
+    opened = Database(lambda: made, Settings())
+    made = postgres.create_database(name)
+    await migrate(opened)
+    await opened.close()
+    return name
+
+
+@pytest.fixture
+def fresh_database(postgres, template) -> Iterator[DatabaseAddress]:
+    """A new, migrated database, dropped afterwards."""
+    name = f"sources_{os.getpid()}_{next(_NUMBERS)}"
+    postgres.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield postgres.address(name)
+    postgres.thaw()
+    postgres.start()
+    postgres.drop_database(name)
+
+
 @pytest.fixture
 async def database(fresh_database, settings_for) -> AsyncIterator[Database]:
     opened = Database(lambda: fresh_database, settings_for())
-    await migrate(opened)
     yield opened
     await opened.close()
 

@@ -11,7 +11,9 @@ from dashboard_app.backend.sources.probes.target import Target
 TEXT_LIMIT = 200
 NOT_POSTGRESQL = "Something answers there, but it does not speak PostgreSQL's protocol"
 _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
+_CLOSED = "The server closed the connection"
 _BY_SQLSTATE = {
+    **dict.fromkeys(("08000", "08001", "08003", "08006"), _CLOSED),  # raised by the driver, too, with its own text
     "28P01": "Password rejected for user {username}",
     "28000": "Sign-in refused for user {username}: the server's access rules do not allow it",
     "3D000": "Database {database} does not exist",
@@ -34,8 +36,8 @@ def reason(error: BaseException, target: Target) -> str:
         return _of_tls(error)
     if isinstance(error, ConnectionRefusedError):
         return f"Connection refused: nothing listens at {target.host}:{target.port}"
-    if isinstance(error, (ConnectionError, EOFError, asyncpg.PostgresConnectionError)):
-        return "The server closed the connection"
+    if isinstance(error, (ConnectionError, EOFError)):
+        return _CLOSED
     if isinstance(error, OSError):
         return f"There is no way to {target.host} from here" if error.errno in _UNREACHABLE else "The connection could not be made"
     return NOT_POSTGRESQL
