@@ -1,0 +1,64 @@
+"""Round the API: who may call what, judged by method and path before anything is parsed. Denied unless a route names its action."""
+
+from collections.abc import Callable
+
+from dashboard_app.access import visit
+from dashboard_app.access.gate import CLOSE_NOT_SIGNED_IN, App, Receive, Scope, Send
+from dashboard_app.model.user import Principal
+from dashboard_app.policy.permission import ACTIONS, least_role, refusal
+from dashboard_app.runtime.problem import ProblemResponse, problem
+
+ActionOf = Callable[[str, str], str | None]
+
+
+class Permit:
+    """Pure ASGI. `action_of(method, path)` names the action of a call; None: the API has no such call.
+
+    401 comes before 403 and before anything about the body. A call that does not exist is the app's to answer (404, 405), for
+    callers with credentials; others learn nothing of it.
+    """
+
+    def __init__(self, app: App, action_of: ActionOf, *, public_health: bool = True) -> None:
+        """No I/O. `public_health`: PUBLIC_HEALTH."""
+        self._app = app
+        self._action_of = action_of
+        self._public_health = public_health
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a permitted call on; answer any other."""
+        if scope["type"] == "websocket" and scope.get(visit.PRINCIPAL) is None:
+            await receive()
+            await send({"type": "websocket.close", "code": CLOSE_NOT_SIGNED_IN})
+            return
+        refused = self._refusal(scope) if scope["type"] == "http" else None
+        await (refused or self._app)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> ProblemResponse | None:
+        """The answer to a call that is not permitted, None for one that is."""
+        principal: Principal | None = scope.get(visit.PRINCIPAL)
+        action = self._action(scope["method"], scope["path"])
+        if action is None:
+            return _not_signed_in(scope) if principal is None else None
+        if action not in ACTIONS:
+            return problem(403, "forbidden", "Nobody may do this.", instance=scope["path"])
+        needed = least_role(action, public_health=self._public_health)
+        if needed is None:
+            return None
+        if principal is None:
+            return _not_signed_in(scope)
+        if principal.role.covers(needed):
+            return None
+        return problem(403, "forbidden", refusal(principal.role, action), instance=scope["path"])
+
+    def _action(self, method: str, path: str) -> str | None:
+        """The action of a call; a HEAD is judged as the GET it stands for."""
+        return self._action_of(method, path) or (self._action_of("GET", path) if method == "HEAD" else None)
+
+
+def _not_signed_in(scope: Scope) -> ProblemResponse:
+    """401; or 503 when credentials were given that nobody can judge now: the caller should come again, not sign in anew."""
+    if scope.get(visit.IDENTITY_UNKNOWN):
+        detail = "The database cannot be asked whether these credentials are good."
+        return problem(503, "database_unavailable", detail, instance=scope["path"], headers=[("Retry-After", "2")])
+    detail = "Sign in first, or send a bearer token."
+    return problem(401, "not_signed_in", detail, instance=scope["path"], headers=[("WWW-Authenticate", "Bearer")])

@@ -1,0 +1,100 @@
+"""The words and the HTML of the pages before a session: plain forms in the console's look, without script or socket."""
+
+from dataclasses import dataclass
+from html import escape
+
+PING_ATTRIBUTE = "sign-in-ping"
+_MARK = (
+    '<svg class="mark" width="28" height="28" viewBox="0 0 24 24" aria-hidden="true"><rect width="24" height="24" rx="6" fill="#3e63dd"/>'
+    '<path d="M4 8h6c3.6 0 3.4 5 6.2 5H20M4 12h3.4c3.4 0 3.4 5 6.4 5H20" fill="none" stroke="#fff" stroke-width="1.9" '
+    'stroke-linecap="round"/></svg>'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SignInView:
+    """What the sign-in page shows. `ping_ms` None: the server's database did not answer in time; `wait_s` > 0 holds the button."""
+
+    environment: str
+    ping_ms: float | None
+    email: str = ""
+    next_path: str = "/"
+    notice: str = ""
+    error: str = ""
+    wait_s: int = 0
+
+
+def sign_in_page(view: SignInView) -> str:
+    """The sign-in page."""
+    held = f' data-wait-s="{view.wait_s}" disabled' if view.wait_s else ""
+    form = (
+        '<form method="post" action="/login">'
+        f'<input type="hidden" name="next" value="{escape(view.next_path)}">'
+        + _field("email", "Email", "email", "username", view.email, testid="sign-in-email", autofocus=not view.email)
+        + _field("password", "Password", "password", "current-password", "", testid="sign-in-password", autofocus=bool(view.email))
+        + f'<button type="submit" data-testid="sign-in-submit"{held}>Sign in</button></form>'
+    )
+    return _document("Sign in", view.environment, _notices(view.notice, view.error) + form + _ping_line(view.ping_ms))
+
+
+def setup_page(environment: str, token: str, email: str = "", error: str = "") -> str:
+    """The page of the one-time link: makes the first admin."""
+    form = (
+        '<form method="post" action="/setup">'
+        f'<input type="hidden" name="token" value="{escape(token)}">'
+        + _field("email", "Email", "email", "username", email, testid="setup-email", autofocus=True)
+        + _field("password", "Password, 8 characters or more", "password", "new-password", "", testid="setup-password")
+        + '<button type="submit" data-testid="setup-submit">Create the first admin</button></form>'
+    )
+    intro = "Nobody has an account yet. This link works once and makes the first admin."
+    return _document("First sign-in", environment, _notices(intro, error) + form)
+
+
+def message_page(environment: str, title: str, text: str) -> str:
+    """A page that only says something, with a way to the sign-in."""
+    return _document(title, environment, f'<p class="notice" role="status">{_with_code(text)}</p><p><a href="/login">Sign in</a></p>')
+
+
+def ping_words(ping_ms: float | None) -> str:
+    """The line under the form."""
+    if ping_ms is None:
+        return "Server does not answer; signing in may fail"
+    return f"Server answers ({max(round(ping_ms), 1)} ms)"
+
+
+def _document(title: str, environment: str, content: str) -> str:
+    """One centred card."""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)} · Spillway</title>"
+        '<link rel="icon" href="/favicon.svg" type="image/svg+xml"><link rel="stylesheet" href="/gate.css">'
+        '<script src="/gate.js"></script></head><body><main>'
+        f'<header>{_MARK}<h1>Spillway</h1><span class="environment">{escape(environment)}</span></header>{content}</main></body></html>'
+    )
+
+
+def _field(name: str, label: str, kind: str, autocomplete: str, value: str, *, testid: str, autofocus: bool = False) -> str:
+    """A labelled input."""
+    focus = " autofocus" if autofocus else ""
+    return (
+        f'<label for="{name}">{label}</label><input id="{name}" name="{name}" type="{kind}" value="{escape(value)}" '
+        f'autocomplete="{autocomplete}" data-testid="{testid}" required{focus}>'
+    )
+
+
+def _notices(notice: str, error: str) -> str:
+    """What is said above the form."""
+    said = f'<p class="notice" role="status">{_with_code(notice)}</p>' if notice else ""
+    return said + (f'<p class="error" role="alert" id="error" data-testid="sign-in-error">{escape(error)}</p>' if error else "")
+
+
+def _with_code(text: str) -> str:
+    """Text with `commands` set as code."""
+    parts = escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
+
+
+def _ping_line(ping_ms: float | None) -> str:
+    """The line that says whether the server answers."""
+    tone = "away" if ping_ms is None else "answers"
+    return f'<p class="ping {tone}" role="status" data-testid="{PING_ATTRIBUTE}">{escape(ping_words(ping_ms))}</p>'
