@@ -129,17 +129,23 @@ def _checked(folder: Path, setting: str) -> Programs:
 
 
 def readable_by(programs: Programs, account: Account | None, place: Path) -> Programs:
-    """`programs` where `account` can run them: as they are, or a copy under `place` (41 MB, made once for each original)."""
+    """`programs` where `account` can run them: as they are, or a copy under `place` (41 MB, made once for each original).
+
+    The copy keeps the shape of the wheel: its programs look for libraries in `<package>.libs` beside their package.
+    """
     if account is None or reaches(account, programs.folder):
         return programs
     original = programs.folder.parent
+    package = original.parent
     about = (programs.folder / "postgres").stat()
     copy = place / f"postgresql-{programs.major}-{about.st_size:x}-{int(about.st_mtime):x}"
     if not copy.is_dir():
         fresh = copy.with_name(f".{copy.name}.{os.getpid()}")
         shutil.rmtree(fresh, ignore_errors=True)
-        for part in ("bin", "lib", "share"):
-            shutil.copytree(original / part, fresh / part, symlinks=True)
-        fresh.chmod(0o755)
+        for part in (original / "bin", original / "lib", original / "share", package.with_name(f"{package.name}.libs")):
+            if part.is_dir():
+                shutil.copytree(part, fresh / part.relative_to(package.parent), symlinks=True)
+        for folder in (fresh, fresh / package.name, fresh / package.name / original.name):
+            folder.chmod(0o755)
         fresh.rename(copy)
-    return Programs(copy / programs.folder.name, programs.major)
+    return Programs(copy / package.name / original.name / programs.folder.name, programs.major)

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -86,12 +88,13 @@ def test_an_existing_cluster_keeps_its_owner(tmp_path: Path) -> None:
     assert found.uid == 1
 
 
-def test_what_an_account_cannot_reach_is_copied_once(tmp_path: Path) -> None:
+def test_what_an_account_cannot_reach_is_copied_once_with_its_libraries(tmp_path: Path) -> None:
     stranger = Account("nobody", 65534, 65534)
     closed = tmp_path / "closed"
-    folder = _folder_saying(closed / "pginstall" / "bin", "echo 'postgres (PostgreSQL) 18.1'")
-    for part in ("lib", "share"):
-        (closed / "pginstall" / part).mkdir()
+    folder = _folder_saying(closed / "pg" / "pginstall" / "bin", "echo 'postgres (PostgreSQL) 18.1'")
+    (closed / "pg" / "pginstall" / "lib").mkdir()
+    (closed / "pg.libs").mkdir()
+    (closed / "pg.libs" / "libpq.so").write_text("")
     place = tmp_path / "place"
     place.mkdir()
     closed.chmod(0o700)
@@ -99,9 +102,25 @@ def test_what_an_account_cannot_reach_is_copied_once(tmp_path: Path) -> None:
     assert not programs.reaches(stranger, folder)
     copy = programs.readable_by(original, stranger, place)
     assert copy.folder.is_relative_to(place)
-    shutil.rmtree(closed)
-    (folder).mkdir(parents=True)
+    assert (copy.folder / "../../../pg.libs/libpq.so").resolve().is_file()
+    made = copy.folder.stat().st_ino
+    assert programs.readable_by(original, stranger, place).folder.stat().st_ino == made
     assert programs.readable_by(original, None, place) == original
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: another user runs what it can read")
+def test_a_copy_of_the_wheel_runs_under_the_account() -> None:
+    wheel = programs.find_programs(None)
+    account = programs.account_for(Path("/none"))
+    assert account is not None
+    with tempfile.TemporaryDirectory() as closed, tempfile.TemporaryDirectory() as place:  # mode 0700: not the account's
+        package = wheel.folder.parent.parent
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            shutil.copytree(part, Path(closed) / part.name, symlinks=True)
+        Path(place).chmod(0o711)
+        copy = programs.readable_by(Programs(Path(closed) / package.name / "pginstall" / "bin", wheel.major), account, Path(place))
+        said = subprocess.run([copy.folder / "initdb", "--version"], user=account.uid, capture_output=True, text=True, check=True, cwd="/")
+    assert said.stdout.startswith("initdb (PostgreSQL)")
 
 
 def test_an_account_reaches_what_everybody_reaches() -> None:
