@@ -168,6 +168,7 @@ def _leaks(leaks: LeakFacts) -> list[str]:
     idle = sum(count for _, count in leaks.idle_in_transaction)
     if idle:
         site, most = leaks.idle_in_transaction[0]
-        source = f", {most} of them from `{site}`" if site else ""
+        share = "" if most == idle else f"{most} of them "
+        source = f", {share}from `{site}`" if site else ""
         told.append(f"{idle} {'checkout sits' if idle == 1 else 'checkouts sit'} idle in a transaction{source}")
     return told

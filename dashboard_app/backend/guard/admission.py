@@ -42,8 +42,8 @@ class Admission:
         return len(self._waiters), self._monotonic() - self._waiters[0][1]
 
     @asynccontextmanager
-    async def place(self, usage_percent: float, is_reachable: bool, on_change: Callable[[], None]) -> AsyncIterator[None]:
-        """A place for the length of the block. `on_change` is called when somebody begins or ends waiting.
+    async def place(self, usage: Callable[[], float], is_reachable: bool, on_change: Callable[[], None]) -> AsyncIterator[None]:
+        """A place for the length of the block. `usage()` is the pool's in percent; `on_change` is called when a wait begins or ends.
 
         Raises:
             DatabaseUnavailable: at once when the pool is full or the database is known to be away, or after ADMISSION_TIMEOUT_S.
@@ -51,12 +51,16 @@ class Admission:
         """
         if not is_reachable:
             raise self._refusal("The database does not answer.", _FULL_PERCENT)
+        usage_percent = usage()
         if usage_percent >= _FULL_PERCENT:
-            raise self._refusal("All connections to the database are in use.", usage_percent)
+            raise self._full()
         if usage_percent >= _WARN_PERCENT:
             self._warn(usage_percent)
         if self.in_flight >= self.limit or self._waiters:
             await self._wait(usage_percent, on_change)
+            if usage() >= _FULL_PERCENT:
+                self._leave()
+                raise self._full()
         else:
             self.in_flight += 1
         try:
@@ -96,6 +100,10 @@ class Admission:
                 granted.set_result(True)
                 return
         self.in_flight -= 1
+
+    def _full(self) -> DatabaseUnavailable:
+        """The refusal at 100 % of the pool."""
+        return self._refusal("All connections to the database are in use.", _FULL_PERCENT)
 
     def _refusal(self, detail: str, usage_percent: float) -> DatabaseUnavailable:
         """The error to raise, counted; it says to come back after the level's own delay, at least a second."""

@@ -191,8 +191,7 @@ class PoolGuard:
 
         """
         self._refresh()
-        usage_percent = self._percent(self._gauge.checked_out())
-        return self._admission.place(usage_percent, self._gauge.throttle.is_reachable, self._gauge.note)
+        return self._admission.place(lambda: self._percent(self._gauge.checked_out()), self._gauge.throttle.is_reachable, self._gauge.note)
 
     def holding(self, *, task: str = "", route: str = "", exempt: str = "") -> AbstractContextManager[None]:
         """Inside, checkouts carry these names. `exempt`: why a long hold is right; such a checkout is never a suspected leak."""

@@ -42,6 +42,15 @@ class _TakenRecord:
         self.info: dict[str, object] = {}
         self.record_info: dict[str, object] = {}
 
+    @property
+    def fairy_ref(self) -> None:
+        """The handle SQLAlchemy looks for; there is none."""
+
+    @fairy_ref.setter
+    def fairy_ref(self, _handle: object) -> NoReturn:
+        """`detach()` begins here and would put this record into the pool."""
+        raise Reclaimed(TAKEN)
+
     def invalidate(self, e: BaseException | None = None, soft: bool = False) -> None:
         """Nothing: it is gone."""
 
