@@ -155,7 +155,7 @@ class EmbeddedServer:
     async def keep_running(self) -> None:
         """Start the server again whenever it has crashed (its pid file is left behind), with growing pauses. Never returns.
 
-        A server that was stopped on purpose has removed its pid file and is left alone.
+        A server that was stopped on purpose has removed its pid file and is left alone. The watcher is no user: whoever serves has called `start`.
         """
         pause_s = _WATCH_S
         while True:
@@ -165,10 +165,16 @@ class EmbeddedServer:
                 continue
             _LOG.error("the embedded PostgreSQL has crashed; starting it again")
             try:
-                await asyncio.to_thread(self.start)
+                await asyncio.to_thread(self._start_again)
             except (StartRefused, OSError) as error:
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
                 _LOG.error("the embedded PostgreSQL does not start; next try in %.0f s: %s", pause_s, error)
+
+    def _start_again(self) -> None:
+        """Start a crashed server without becoming one more user of it."""
+        with exclusively(self._data_dir / "embedded.gate"):
+            if self._has_crashed():
+                self._start()
 
     def _has_crashed(self) -> bool:
         return self.postmaster() is not None and not self.is_running()

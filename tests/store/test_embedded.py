@@ -134,26 +134,27 @@ async def test_it_starts_again_with_its_data_after_its_postmaster_was_killed(ser
 
 
 async def test_the_watcher_starts_a_crashed_server_and_leaves_a_stopped_one_alone(
-    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+    server: EmbeddedServer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded, "_WATCH_S", 0.02)
     postmaster = server.postmaster()
     assert postmaster is not None
-    watching = asyncio.create_task(server.keep_running())
+    watcher = EmbeddedServer(folder / "data", options=FAST)
+    watching = asyncio.create_task(watcher.keep_running())
     os.kill(postmaster, signal.SIGKILL)
     async with asyncio.timeout(20):
         while server.postmaster() in {None, postmaster} or not server.is_running():  # noqa: ASYNC110 - a process, not a task, is waited for
             await asyncio.sleep(0.02)
-    await asyncio.to_thread(server.stop)
+    assert await asyncio.to_thread(server.stop_if_last_user), "the watcher counts as no user"
     checks = 0
-    looked = server._has_crashed
+    looked = watcher._has_crashed
 
     def counted() -> bool:
         nonlocal checks
         checks += 1
         return looked()
 
-    monkeypatch.setattr(server, "_has_crashed", counted)
+    monkeypatch.setattr(watcher, "_has_crashed", counted)
     async with asyncio.timeout(20):
         while checks < 5:  # noqa: ASYNC110 - the watcher's own pace is waited for
             await asyncio.sleep(0.02)
@@ -169,14 +170,14 @@ async def test_the_watcher_tries_again_after_a_start_that_failed(server: Embedde
     done = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def start() -> DatabaseAddress:
+    def start() -> None:
         tries.append(1)
         if len(tries) == 2:
             loop.call_soon_threadsafe(done.set)
         raise StartRefused("not today")
 
     monkeypatch.setattr(server, "_has_crashed", lambda: True)
-    monkeypatch.setattr(server, "start", start)
+    monkeypatch.setattr(server, "_start", start)
     watching = asyncio.create_task(server.keep_running())
     await asyncio.wait_for(done.wait(), 10)
     watching.cancel()
