@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 _HOST = "127.0.0.1"
 _AGAIN_S = 2.0
+_LOOK_S = 0.1
 
 
 class Registry(Protocol):
@@ -26,6 +27,9 @@ class Registry(Protocol):
 
     def everything(self) -> Sequence[Source]:
         """All sources, from memory."""
+
+    async def refresh(self) -> None:
+        """Read all sources again."""
 
     async def create(self, settings: SourceSettings) -> Source:
         """The new source."""
@@ -49,6 +53,7 @@ class Fleet:
     async def run(self) -> None:
         """Set sail and stay at sea until cancelled; waits for a database that is away."""
         try:
+            await self._until_done(self._know)
             await self._until_done(self._prepare)
             await self._listen()
             await self._until_done(self._register)
@@ -61,6 +66,12 @@ class Fleet:
         finally:
             for proxy in self.proxies.values():
                 await proxy.close()
+
+    async def _know(self) -> None:
+        """Wait until the registry is open, and read what is registered."""
+        while not self._sources.everything():
+            await self._clock.sleep(_LOOK_S)
+        await self._sources.refresh()
 
     async def _prepare(self) -> None:
         """Make databases and roles."""

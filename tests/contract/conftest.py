@@ -1,0 +1,103 @@
+"""The API on the real services and a real PostgreSQL, with Permit in front as in the app."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from dashboard_app.access.audit import Audit
+from dashboard_app.access.permit import Permit
+from dashboard_app.access.vault import Vault
+from dashboard_app.backend.api.app import build_api
+from dashboard_app.backend.api.deps import ApiDeps
+from dashboard_app.backend.guard import ControlView, GuardLimits, PoolGuard
+from dashboard_app.backend.sources.assembly import SourceParts, build_sources
+from dashboard_app.model.clock import SystemClock
+from dashboard_app.model.user import Principal, PrincipalKind, Role
+from dashboard_app.settings import Settings
+from dashboard_app.store.address import DatabaseAddress
+from dashboard_app.store.database import APPLICATION_NAME, Database
+from dashboard_app.store.migrations import migrate
+from tests.backend.api.fakes import client_of
+
+
+@dataclass
+class Served:
+    """A served API and what stands behind it."""
+
+    app: FastAPI
+    door: Permit
+    guard: PoolGuard
+    database: Database
+    parts: SourceParts
+    audit: Audit
+
+    def client(self, role: Role | None = Role.ADMIN) -> httpx.AsyncClient:
+        principal = Principal(PrincipalKind.USER, f"test {role.value}", role, 1) if role else None
+        return client_of(self.door, principal)
+
+
+@asynccontextmanager
+async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[Served]:
+    """The API on `address`, migrated; everything is closed afterwards."""
+    clock = SystemClock()
+    database = Database(lambda: address, settings)
+    audit = Audit(database, settings.data_dir, clock)
+    limits = GuardLimits(
+        settings.max_concurrent_requests, settings.admission_timeout_s, leak_threshold_s=settings.leak_threshold_s, auto_cleanup=False
+    )
+    guard = PoolGuard(database.engine, limits, clock, server=ControlView(database.control, APPLICATION_NAME))
+    parts = build_sources(database, Vault(settings), settings, clock)
+    deps = ApiDeps(
+        settings=settings,
+        clock=clock,
+        guard=guard,
+        engine=database.engine,
+        ping=database.ping,
+        sources=parts.sources,
+        probing=parts.probing,
+        history=parts.history,
+        audit=audit,
+    )
+    app = build_api(deps)
+    await migrate(database)
+    await parts.sources.open()
+    await audit.start()
+    monitor = asyncio.create_task(guard.run())
+    try:
+        yield Served(app, Permit(app, app.state.actions.action_of), guard, database, parts, audit)
+    finally:
+        monitor.cancel()
+        await asyncio.wait({monitor})
+        if app.state.holds is not None:
+            await app.state.holds.release()
+        await parts.probing.close()
+        await audit.close()
+        await database.close()
+
+
+@pytest.fixture
+async def api(fresh_database: DatabaseAddress, settings_for: Callable[..., Settings]) -> AsyncIterator[Served]:
+    """The API of an ordinary installation."""
+    async with served(fresh_database, settings_for()) as made:
+        yield made
+
+
+@pytest.fixture
+async def demo_api(fresh_database: DatabaseAddress, settings_for: Callable[..., Settings]) -> AsyncIterator[Served]:
+    """The API of a demo, with a pool of 4 + 2."""
+    small: dict[str, Any] = {"demo": True, "pool_size": 4, "pool_max_overflow": 2, "leak_threshold_s": 0.05, "max_concurrent_requests": 3}
+    async with served(fresh_database, settings_for(**small)) as made:
+        yield made
+
+
+async def until(claim: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    """Return as soon as `claim()` holds; fail when it does not in time."""
+    async with asyncio.timeout(timeout_s):
+        while not claim():  # noqa: ASYNC110 - the claim is about another process or the pool, which set no event
+            await asyncio.sleep(0.005)
