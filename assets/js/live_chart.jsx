@@ -150,7 +150,7 @@ function options(host, p, shown, onCursor) {
       y: { range: (u, low, high) => [0, p.yMax > 0 ? p.yMax : Math.max(p.yLeast, (high || 0) * 1.1)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 88, values: (u, splits) => splits.map((t) => clock(t, u.scales.x.max - u.scales.x.min > 172800)).map((s) => (s.length === 8 ? s.slice(0, 5) : s)) },
+      { ...axis, grid: { show: false }, size: 28, space: 88, values: (u, splits) => splits.map((t) => clock(t, u.scales.x.max - u.scales.x.min > 172800)).map((s) => (s.length === 8 ? s.slice(0, 5) : s)) },
       { ...axis, grid, size: 44, ...(p.ticks.length ? { splits: () => p.ticks } : {}), values: (u, splits) => splits.map((v) => figure(v)) },
     ],
     series: [

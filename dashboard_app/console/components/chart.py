@@ -43,7 +43,7 @@ class LiveChart(rx.NoSSRComponent):
 
 def live_chart(*, height: int, **props: Any) -> rx.Component:
     """A chart in a box that has its final height before the script arrives, so nothing below it ever shifts."""
-    return rx.el.div(LiveChart.create(height=height, **props), class_name="lc-frame", style={"min_height": f"{height + 56}px"})
+    return rx.el.div(LiveChart.create(height=height, **props), class_name="lc-frame", style={"min_height": f"{height + 58}px"})
 
 
 def mark_list(rows: rx.Var) -> rx.Component:

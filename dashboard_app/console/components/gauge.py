@@ -31,6 +31,7 @@ def gauge(hero: rx.Var, reasons: rx.Var, age_s: rx.Var[float], stamp: rx.Var[str
 
 def _bar(hero: rx.Var) -> rx.Component:
     """0 to capacity: the pool, its overflow hatched, the end of the pool and the peak marked."""
+    peak = rx.el.span(hero.peak_mark, style={"left": f"{hero.peak_mark_percent}%"})
     return rx.el.div(
         rx.el.div(
             rx.el.span(class_name=f"cb b-{hero.bar}", style={"width": f"{hero.in_pool_percent}%"}),
@@ -42,10 +43,11 @@ def _bar(hero: rx.Var) -> rx.Component:
         rx.el.div(
             rx.el.span("0", style={"left": "0"}),
             rx.el.span(hero.pool_mark, style={"left": f"{hero.pool_mark_percent}%"}),
+            rx.cond(hero.peak_fits, peak, rx.fragment()),
             rx.el.span(hero.capacity, style={"left": "100%"}),
             class_name="capm",
         ),
-        rx.el.div(rx.el.span(hero.peak_mark, style={"left": f"{hero.peak_mark_percent}%"}), class_name="capm cap-peak"),
+        rx.cond(hero.peak_fits, rx.fragment(), rx.el.div(peak, class_name="capm cap-peak")),
         class_name="cap",
         role="img",
         custom_attrs={"aria-label": hero.label},

@@ -83,9 +83,9 @@ class AuditState(rx.State):
         return rx.redirect(self._query.href(actor=str(form.get("actor", "")).strip(), action=str(form.get("action", "")).strip()))
 
 
-async def render(state: AuditState, _params: Mapping[str, Any]) -> None:
+async def render(root: rx.State, _params: Mapping[str, Any]) -> None:
     """Bring the frame of an open `/audit` up to date; the log itself is read when asked for."""
-    fill(await state.get_state(ShellState))
+    fill(await root.get_state(ShellState))
 
 
 def page() -> rx.Component:

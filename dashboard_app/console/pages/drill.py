@@ -97,10 +97,10 @@ def picture() -> rows.Picture:
     return rows.Picture(pool["checked_out"], pool["capacity"], status["throttling_level"], breaker, here.fallback() is not None)
 
 
-async def render(state: DrillState, _params: Mapping[str, Any]) -> None:
+async def render(root: rx.State, _params: Mapping[str, Any]) -> None:
     """Bring an open `/drill` and its frame up to date."""
-    fill(await state.get_state(ShellState))
-    state._watch()  # noqa: SLF001 - a public method would be an event handler
+    fill(await root.get_state(ShellState))
+    (await root.get_state(DrillState))._watch()  # noqa: SLF001 - a public method would be an event handler
 
 
 def page() -> rx.Component:

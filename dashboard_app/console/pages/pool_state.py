@@ -310,7 +310,7 @@ async def _permitted(state: PoolState, action: str) -> Principal:
     return principal
 
 
-async def render(state: PoolState, _params: Mapping[str, Any]) -> None:
+async def render(root: rx.State, _params: Mapping[str, Any]) -> None:
     """Bring an open `/pool` and its frame up to date."""
-    fill(await state.get_state(ShellState))
-    state._show()  # noqa: SLF001 - a public method would be an event handler
+    fill(await root.get_state(ShellState))
+    (await root.get_state(PoolState))._show()  # noqa: SLF001 - a public method would be an event handler

@@ -5,6 +5,7 @@ from typing import Any
 
 import reflex as rx
 
+from dashboard_app.console.components.live import sentence
 from dashboard_app.console.components.refused import refused
 from dashboard_app.console.components.shell import shell
 from dashboard_app.console.context import console
@@ -37,9 +38,9 @@ class SettingsState(rx.State):
             assign(self, groups=groups, title=rows.title(groups))
 
 
-async def render(state: SettingsState, _params: Mapping[str, Any]) -> None:
+async def render(root: rx.State, _params: Mapping[str, Any]) -> None:
     """Bring the frame of an open `/settings` up to date; the values themselves never change while running."""
-    fill(await state.get_state(ShellState))
+    fill(await root.get_state(ShellState))
 
 
 def page() -> rx.Component:
@@ -87,7 +88,7 @@ def _setting(row: rx.Var) -> rx.Component:
         rx.el.dt(
             rx.el.span(row.name, class_name="mono set-name"),
             rx.cond(row.built, rx.fragment(), rx.el.span("not built yet", class_name="nchip t-off")),
-            rx.el.small(row.meaning),
+            sentence(row.meaning, "small"),
         ),
         rx.el.dd(rx.el.b(row.value, class_name="num"), rx.cond(row.unit != "", rx.el.i(row.unit), ""), class_name="set-value"),
         rx.el.dd(

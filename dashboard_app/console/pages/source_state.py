@@ -201,7 +201,7 @@ async def _read_chart(number: int, metric: str, chosen: series.Range, principal:
     return series.chart_row(metric, points, range_s=float(chosen.seconds), refetch_s=refetch_s, over=f"last {chosen.word}")
 
 
-async def render(state: SourceState, _params: Mapping[str, Any]) -> None:
+async def render(root: rx.State, _params: Mapping[str, Any]) -> None:
     """Bring an open page of a source and its frame up to date."""
-    fill(await state.get_state(ShellState))
-    state._show()  # noqa: SLF001 - a public method would be an event handler
+    fill(await root.get_state(ShellState))
+    (await root.get_state(SourceState))._show()  # noqa: SLF001 - a public method would be an event handler

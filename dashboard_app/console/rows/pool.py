@@ -22,6 +22,8 @@ _FIGURE = re.compile(
 )
 _ATOMS = re.compile(r"(`[^`]+`|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
 _MOST_REASONS = 8
+_APART_PERCENT = 11.0
+"""Marks of the bar closer than this would run into each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class PoolHero:
     pool_mark: str = ""
     peak_mark_percent: float = 0.0
     peak_mark: str = ""
+    peak_fits: bool = False
+    """Its mark has room between the others; else it stands a line lower."""
     capacity: str = ""
     label: str = ""
     """The bar in words, for who cannot see it."""
@@ -164,6 +168,7 @@ def hero(status: Mapping[str, Any]) -> PoolHero:
         pool_mark=f"{pool_size} pool",
         peak_mark_percent=peak,
         peak_mark=f"peak {round(capacity * peak / 100)}",
+        peak_fits=_APART_PERCENT < peak < 100 - _APART_PERCENT and abs(peak - _share(pool_size, capacity)) > _APART_PERCENT,
         capacity=str(capacity),
         label=label,
     )

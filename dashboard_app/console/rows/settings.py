@@ -1,5 +1,6 @@
 """Every setting as a row: value, default, origin and meaning, in the groups of the contract. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ _GROUPS = (
     ("Events", ("event_",)),
     ("Server limits and logs", ("limit_", "keep_alive", "ws_", "log_")),
 )
+_CODE = re.compile("`([^`]+)`")
 _UNITS = (("_ms", "ms"), ("_s", "s"), ("_bytes", "bytes"), ("_percent", "%"), ("_days", "d"))
 
 
@@ -72,7 +74,7 @@ def _row(field: str, info: FieldInfo, loaded: LoadedSettings) -> SettingRow:
         default=default,
         allowed=_allowed(info),
         origin="default" if origin == "default" else f"set in {origin}" if origin == ".env" else "set in the environment",
-        meaning=info.description or "",
+        meaning=_CODE.sub(lambda found: words.code(found[1]), info.description or ""),
         built=is_built(info),
         changed=origin != "default",
     )
