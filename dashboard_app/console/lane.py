@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from dashboard_app.console.client.backend import ReadHow
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import BackendFailed, NotFound, Refused, TryLater
 from dashboard_app.policy.freshness import Freshness, Track, first_of, next_round_at, retry_delay_s
@@ -19,9 +20,9 @@ _BREATH_S = 1.0
 
 
 class Read(Protocol):
-    """Reads one source, stores the value, calls `on_start` at the real start; False: the answer shows a source that hangs."""
+    """Reads one source and keeps the value; False: the answer shows a source that hangs."""
 
-    def __call__(self, source_id: int, on_start: Callable[[], None], *, urgent: bool) -> Awaitable[bool]:
+    def __call__(self, source_id: int, how: ReadHow) -> Awaitable[bool]:
         """Read."""
 
 
@@ -296,7 +297,8 @@ class Lane:
             self.on_progress()
 
         try:
-            is_well = await self._read(source_id, on_start, urgent=source_id in self._visible())
+            how = ReadHow(on_start, urgent=source_id in self._visible(), is_known_sick=self._is_known_sick(source_id))
+            is_well = await self._read(source_id, how)
         except NotFound:
             self._tracks.pop(source_id, None)
             raise
@@ -313,6 +315,10 @@ class Lane:
                 self._is_submitting = False
             self._wake.ring()
             self.on_progress()
+
+    def _is_known_sick(self, source_id: int) -> bool:
+        """True when the source belongs to the slow lane."""
+        return (track := self._tracks.get(source_id)) is not None and track.is_slow
 
     def _note(self, source_id: int, *, is_well: bool, was_read: bool) -> None:
         """Keep what an outcome says about the source; one that moves to the slow lane leaves the round."""

@@ -4,10 +4,10 @@ In: the clock and the breaker say when; the queue says how many. Out: the snapsh
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from dashboard_app.console.client.backend import Backend
+from dashboard_app.console.client.backend import Backend, ReadHow
 from dashboard_app.console.client.throttle import Throttle
 from dashboard_app.console.lane import Lane, LaneProgress, RoundReport
 from dashboard_app.console.snapshot import Snapshot
@@ -188,21 +188,21 @@ class Loader:
         words = f"slowed by the server: {level}" if not self._throttle.is_assumed else f"slowed: no limits from the server, {level} assumed"
         return LaneProgress(progress.done, progress.total, progress.in_flight, words, progress.slow)
 
-    async def _read_health(self, source_id: int, on_start: Callable[[], None], *, urgent: bool) -> bool:
+    async def _read_health(self, source_id: int, how: ReadHow) -> bool:
         """Read and keep one health; False for a source that hangs: bad news that took SLOW_ANSWER_S and more."""
         began: list[float] = []
 
         def started() -> None:
             began.append(self._clock.monotonic())
-            on_start()
+            how.on_start()
 
-        health = await self._backend.health(source_id, on_start=started, urgent=urgent)
+        health = await self._backend.health(source_id, how=replace(how, on_start=started))
         self._snapshot.set_health(health)
         took_s = self._clock.monotonic() - began[-1] if began else 0.0
         is_bad = health.status in (HealthStatus.UNHEALTHY, HealthStatus.UNKNOWN)
         return not (is_bad and took_s >= SLOW_ANSWER_S)
 
-    async def _read_metrics(self, source_id: int, on_start: Callable[[], None], *, urgent: bool) -> bool:
+    async def _read_metrics(self, source_id: int, how: ReadHow) -> bool:
         """Read and keep one source's numbers."""
-        self._snapshot.set_metrics(await self._backend.metrics(source_id, on_start=on_start, urgent=urgent))
+        self._snapshot.set_metrics(await self._backend.metrics(source_id, how=how))
         return True

@@ -113,6 +113,11 @@ class NamedBreaker:
             self._failing_since = self._last_error = None
         self._note(before, "recovered")
 
+    def failed_alone(self, ticket: Ticket) -> None:
+        """Record a failure that is one sick source's own: it is in the figures, and moves nothing."""
+        self._window.add(Outcome.FAILED)
+        self._breaker.given_back(ticket)
+
     def failed(self, ticket: Ticket, error: SpillwayError, *, key: str = "") -> None:
         """Record a failure; `key` names the source it concerned, "" the server as a whole."""
         before = self._breaker.state

@@ -45,6 +45,8 @@ class StubBackend:
     def __post_init__(self) -> None:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._thawed = asyncio.Event()
+        self._thawed.set()
         self.in_flight: dict[str, int] = {}
         self.peak: dict[str, int] = {}
 
@@ -64,6 +66,10 @@ class StubBackend:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
         self._server = None
+
+    def freeze(self) -> None:
+        """Accept connections and requests, answer none: what SIGSTOP does."""
+        self._thawed.clear()
 
     def of(self, what: str) -> list[Seen]:
         return [each for each in self.seen if each.what == what]
@@ -94,7 +100,18 @@ class StubBackend:
             if name.lower() == "authorization":
                 self.authorizations.add(value.strip())
         body = await reader.readexactly(length) if length else b""
-        status, answer = await self._answer(method, target, body)
+        answering = asyncio.ensure_future(self._answer(method, target, body))
+        gone = asyncio.ensure_future(reader.read(1))
+        try:
+            await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                return False
+        finally:
+            answering.cancel()
+            gone.cancel()
+            await asyncio.gather(answering, gone, return_exceptions=True)
+        status, answer = answering.result()
+        await self._thawed.wait()
         hint = f"X-Throttle: level={self.level}; max=10; rpm=100; delay=100; version={self.version}\r\n" if self.hint else ""
         writer.write(
             f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{hint}Content-Length: {len(answer)}\r\n\r\n".encode() + answer

@@ -1,6 +1,7 @@
 """The contract as typed calls: what the console knows of the server it reads from."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -52,6 +53,18 @@ def _nothing() -> None:
     """Nobody wants to know."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReadHow:
+    """How the loader reads one source: `on_start` is called at the real start, after the queue; `urgent`: it is in view."""
+
+    on_start: Callable[[], None] = _nothing
+    urgent: bool = False
+    is_known_sick: bool = False
+
+
+_PLAINLY = ReadHow()
+
+
 def _any(body: Any) -> Any:
     """The body as it is."""
     return body
@@ -92,24 +105,17 @@ class Backend:
                 break
         return tuple(items)
 
-    async def health(
-        self, source_id: int, *, on_start: Callable[[], None] = _nothing, principal: Principal | None = None, urgent: bool = False
-    ) -> Health:
-        """The health of one source; calls for the same source share one request.
-
-        `principal`: a person pressed Check now. `urgent`: the source is in view. `on_start` is called at the real start.
-        """
+    async def health(self, source_id: int, *, principal: Principal | None = None, how: ReadHow = _PLAINLY) -> Health:
+        """The health of one source; calls for the same source share one request. `principal`: a person pressed Check now."""
         if principal is not None:
             require(principal, "sources.check")
-        return await self._read(self._healths, source_id, "health", parse_health, on_start=on_start, principal=principal, urgent=urgent)
+        return await self._read(self._healths, (source_id, "health"), parse_health, principal, how)
 
-    async def metrics(
-        self, source_id: int, *, on_start: Callable[[], None] = _nothing, principal: Principal | None = None, urgent: bool = False
-    ) -> Metrics:
+    async def metrics(self, source_id: int, *, principal: Principal | None = None, how: ReadHow = _PLAINLY) -> Metrics:
         """The numbers of one source, as `health`."""
         if principal is not None:
             require(principal, "sources.check")
-        return await self._read(self._metrics, source_id, "stats", parse_metrics, on_start=on_start, principal=principal, urgent=urgent)
+        return await self._read(self._metrics, (source_id, "stats"), parse_metrics, principal, how)
 
     async def history(
         self, source_id: int, metric: str, since: datetime, until: datetime, points: int = 300, *, principal: Principal
@@ -207,24 +213,23 @@ class Backend:
     async def _read(
         self,
         flights: SingleFlight[Value],
-        source_id: int,
-        what: str,
+        what: tuple[int, str],
         parse: Callable[[Any], Value],
-        *,
-        on_start: Callable[[], None],
         principal: Principal | None,
-        urgent: bool,
+        how: ReadHow,
     ) -> Value:
         """One reading of one source; a person's click does not join what still waits in the queue behind others."""
-        background = Priority.VIEW if urgent else Priority.BACKGROUND
+        source_id, word = what
+        background = Priority.VIEW if how.urgent else Priority.BACKGROUND
         call = Call(
             "GET",
-            f"/scan/data-sources/{source_id}/{what}",
+            f"/scan/data-sources/{source_id}/{word}",
             background if principal is None else Priority.CLICK,
             key=f"source {source_id}",
             may_try=principal is None,
             principal=principal,
-            on_start=on_start,
+            on_start=how.on_start,
+            is_known_sick=how.is_known_sick,
         )
         return await flights.run((source_id, principal is not None), lambda: self._caller.ordinary(call, parse))
 

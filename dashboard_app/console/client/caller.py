@@ -34,6 +34,8 @@ class Call:
     params: Mapping[str, str | int] | None = None
     body: object = None
     on_start: Callable[[], None] = _nothing
+    is_known_sick: bool = False
+    """The source has failed before: another failure is its own and says nothing of the server."""
 
 
 class Caller:
@@ -121,7 +123,9 @@ class Caller:
             raise
         except BackendFailed as failure:
             is_settled = True
-            if counts_as_failure(failure):
+            if counts_as_failure(failure) and call.is_known_sick and not ticket.is_trial:
+                self._breaker.failed_alone(ticket)
+            elif counts_as_failure(failure):
                 self._breaker.failed(ticket, failure, key=call.key)
                 self.on_failure()
             else:
