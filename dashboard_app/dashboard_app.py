@@ -1,28 +1,88 @@
-"""The console's pages and their addresses: a table of contents."""
+"""The app on one screen: its pages and their addresses, and what stands round them."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import reflex as rx
 
-from dashboard_app.console.pages import audit, drill, pool, settings, source, sources
-from dashboard_app.console.pages.pool_state import PoolState
-from dashboard_app.console.pages.source_state import SourceState
-from dashboard_app.console.pages.sources_state import SourcesState
+from dashboard_app import wiring
+from dashboard_app.access.event_gate import EventGate, check_policies
+from dashboard_app.console.pages import (
+    audit,
+    drill,
+    pool,
+    pool_state,
+    settings,
+    shell_state,
+    source,
+    source_actions,
+    source_form,
+    source_state,
+    sources,
+    sources_state,
+)
+from dashboard_app.settings import load_settings
 
+
+class Page(NamedTuple):
+    """One page: its address, its words in the tab, its view, its state, and the module that renders and polices it."""
+
+    route: str
+    title: str
+    view: Any
+    state: Any
+    module: Any
+
+
+PAGES = {
+    "sources": Page("/", "Sources", sources.page, sources_state.SourcesState, sources_state),
+    "source": Page("/sources/[source_id]", "Source", source.page, source_state.SourceState, source_state),
+    "pool": Page("/pool", "Pool", pool.page, pool_state.PoolState, pool_state),
+    "audit": Page("/audit", "Audit", audit.page, audit.AuditState, audit),
+    "settings": Page("/settings", "Settings", settings.page, settings.SettingsState, settings),
+    "drill": Page("/drill", "Drill", drill.page, drill.DrillState, drill),
+}
 STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail")]
+POLICY: Mapping[str, str] = {
+    handler: action
+    for module in (shell_state, source_actions, source_form, *(page.module for page in PAGES.values()))
+    for handler, action in module.POLICY.items()
+}
+"""Every event handler of every page → the action it needs."""
 
+
+def _renderer(page: Page) -> Any:
+    """How one open page takes over what changed."""
+
+    async def render(root: Any, params: dict[str, Any]) -> None:
+        await page.module.render(await root.get_state(page.state), params)
+
+    return render
+
+
+async def _is_signed_in(cookie: str) -> bool:
+    """True while the session behind an open page is good."""
+    return await spillway.identity.principal_for_cookie(cookie, guard_call=True) is not None
+
+
+spillway = wiring.build(load_settings())
 app = rx.App(
     stylesheets=STYLESHEETS,
     head_components=[
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
-        rx.el.link(rel="preload", href="/fonts/inter-latin-wght-normal.woff2", custom_attrs={"as": "font", "type": "font/woff2", "crossOrigin": ""}),
+        rx.el.link(
+            rel="preload", href="/fonts/inter-latin-wght-normal.woff2", custom_attrs={"as": "font", "type": "font/woff2", "crossOrigin": ""}
+        ),
         rx.el.script(src="/js/theme.js"),
         rx.el.script(src="/js/keys.js", defer=True),
     ],
     html_lang="en",
     toaster=None,
+    api_transformer=spillway.around,
 )
-app.add_page(sources.page, route="/", title="Sources · Spillway", on_load=SourcesState.load)
-app.add_page(source.page, route="/sources/[source_id]", title="Source · Spillway", on_load=SourceState.load)
-app.add_page(pool.page, route="/pool", title="Pool · Spillway", on_load=PoolState.load)
-app.add_page(audit.page, route="/audit", title="Audit · Spillway", on_load=audit.AuditState.load)
-app.add_page(settings.page, route="/settings", title="Settings · Spillway", on_load=settings.SettingsState.load)
-app.add_page(drill.page, route="/drill", title="Drill · Spillway", on_load=drill.DrillState.load)
+for page in PAGES.values():
+    app.add_page(page.view, route=page.route, title=f"{page.title} · Spillway", on_load=page.state.load)
+app.add_middleware(EventGate(spillway.identity, POLICY), index=0)
+check_policies(POLICY)
+app.register_lifespan_task(spillway.opened)
+spillway.console.viewers.bind(app, {name: _renderer(page) for name, page in PAGES.items()}, _is_signed_in)

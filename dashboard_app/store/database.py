@@ -32,8 +32,8 @@ ANSWER_LIMIT_S = 2.0
 CONTROL_CONNECTIONS = 2
 CONTROL_WAIT_S = 1.0
 _CONTROL_RECYCLE_S = 3600
-_AWAY_SQLSTATES = ("08", "28", "53", "57P", "3D")
-"""Classes: connection, authorization, out of resources, shutting down, no such database."""
+_AWAY_SQLSTATES = ("08", "28", "53", "57P", "3D", "42P01")
+"""Connection, authorization, out of resources, shutting down, no such database; and no such table: it is not prepared yet."""
 
 
 class Database:

@@ -1,0 +1,208 @@
+"""Who is built from what: the whole object graph without I/O, and the order in which it starts and stops."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dashboard_app.access.audit import Audit
+from dashboard_app.access.gate import Gate
+from dashboard_app.access.identity import Identity
+from dashboard_app.access.passwords import Passwords
+from dashboard_app.access.permit import Permit
+from dashboard_app.access.sign_in import SignIn
+from dashboard_app.access.vault import Vault
+from dashboard_app.backend.api.app import build_api, is_api_path
+from dashboard_app.backend.api.deps import ApiDeps
+from dashboard_app.backend.guard import CleanupReport, ControlView, GuardLimits, PoolGuard
+from dashboard_app.backend.sources.assembly import build_sources
+from dashboard_app.console import context
+from dashboard_app.console.api.routes import build_routes
+from dashboard_app.console.console import Console
+from dashboard_app.demo.fleet import Fleet
+from dashboard_app.model.clock import Clock, SystemClock
+from dashboard_app.model.errors import DatabaseUnavailable
+from dashboard_app.model.secret import Secret
+from dashboard_app.model.user import Principal, PrincipalKind, Role
+from dashboard_app.runtime.supervisor import Supervisor
+from dashboard_app.settings import LoadedSettings, Settings
+from dashboard_app.store.database import APPLICATION_NAME, Database
+from dashboard_app.store.embedded import address_provider, of_settings
+from dashboard_app.store.migrations import migrate
+
+_LOG = logging.getLogger(__name__)
+_STORAGE_PAUSE_S = 1.0
+_CONSOLE_WAITS_S = 3.0
+Loop = Callable[[], Coroutine[Any, Any, None]]
+GUARD = Principal(PrincipalKind.SYSTEM, "guard", Role.ADMIN)
+"""Who cleans up when nobody asked: the audit's word for the guard itself."""
+
+
+class App:
+    """Everything, built and not started. `opened()` starts it, and closes it in reverse."""
+
+    def __init__(self, loaded: LoadedSettings, clock: Clock | None = None) -> None:
+        """Build the graph from the floor up; no I/O."""
+        settings = loaded.values
+        self.settings, self.clock = settings, clock or SystemClock()
+        self.database = Database(address_provider(settings), settings)
+        self.vault = Vault(settings)
+        self.audit = Audit(self.database, settings.data_dir, self.clock)
+        self.identity = Identity(self.database, settings, self.clock, audit=self.audit, vault=self.vault, passwords=Passwords())
+        self.guard = PoolGuard(
+            self.database.engine, _guard_limits(settings), self.clock, server=ControlView(self.database.control, APPLICATION_NAME)
+        )
+        self.sources = build_sources(
+            self.database, self.vault, settings, self.clock, lambda: self.guard.holding(task="sources.samples", exempt="batched writes")
+        )
+        self.console = Console(settings, self.clock, app=self._enter_api, audit=self.audit, origins=loaded.origins)
+        self.api = build_api(self._api_deps(), [build_routes(self.console)])
+        self.permit = Permit(self.api, self.api.state.actions.action_of, public_health=settings.public_health)
+        self.supervisor = Supervisor(self.clock)
+        self._storage_is_ready = asyncio.Event()
+        self._notes: set[asyncio.Task[None]] = set()
+        self._connect()
+        context.bind(self.console, self.identity, self.audit, loaded)
+
+    def around(self, pages: ASGIApp) -> ASGIApp:
+        """The one ASGI app of the port: the gate outermost, then the API by its paths, `pages` (Reflex) for all else."""
+
+        async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
+            is_api = scope["type"] == "http" and is_api_path(scope["path"])
+            await (self.permit if is_api else pages)(scope, receive, send)
+
+        pages_without_session = SignIn(self.identity, self.audit, self.settings.environment, self.database.ping)
+        return Gate(by_path, identity=self.identity, pages=pages_without_session, settings=self.settings)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Everything running for the length of the block. Serves before the database answers; `/readyz` says what is missing."""
+        self.supervisor.start()
+        try:
+            yield
+        finally:
+            await self._close()
+
+    def missing(self) -> list[str]:
+        """Why this process cannot serve yet; empty: it can."""
+        reasons = self.supervisor.reasons()
+        if not self._storage_is_ready.is_set():
+            reasons.append("database: not prepared yet")
+        elif not self.guard.is_reachable:
+            reasons.append("database: does not answer")
+        return reasons
+
+    async def _enter_api(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The door the console uses: rights are checked, the network is left out."""
+        await self.permit(scope, receive, send)
+
+    def _api_deps(self) -> ApiDeps:
+        """What the API is given."""
+        return ApiDeps(
+            settings=self.settings,
+            clock=self.clock,
+            guard=self.guard,
+            engine=self.database.engine,
+            ping=self.database.ping,
+            sources=self.sources.sources,
+            probing=self.sources.probing,
+            history=self.sources.history,
+            audit=self.audit,
+            readiness=self.missing,
+        )
+
+    def _connect(self) -> None:
+        """Tell the parts of each other, and name the loops in the order they start."""
+        self.guard.on_reachable(lambda reachable: self.identity.mark_database(reachable=reachable))
+        self.guard.on_cleanup = self._note_cleanup
+        loops = self.supervisor
+        if self.settings.database_url is None:
+            loops.add("embedded server", of_settings(self.settings).keep_running)
+        loops.add("storage", self._prepare_storage)
+        loops.add("guard", self.guard.run)
+        loops.add("audit", self._once_stored(self.audit.run))
+        loops.add("identity", self._once_stored(self.identity.run))
+        loops.add("sources", self._once_stored(self.sources.sources.run))
+        loops.add("probing", self._once_stored(self.sources.probing.run))
+        loops.add("console", self._run_console)
+        if self.settings.demo:
+            loops.add("demo fleet", self._once_stored(Fleet(self.database.address, self.sources.sources, self.clock).run))
+
+    async def _run_console(self) -> None:
+        """Run the console; at an ordinary start it waits the moment until the first answer can be right."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._storage_is_ready.wait(), _CONSOLE_WAITS_S)
+        await self.console.run()
+
+    def _once_stored(self, run: Loop) -> Loop:
+        """`run`, begun when the tables are there."""
+
+        async def begin() -> None:
+            await self._storage_is_ready.wait()
+            await run()
+
+        return begin
+
+    async def _prepare_storage(self) -> None:
+        """Bring the database up to date and read what memory needs; waits for a database that is away."""
+        while True:
+            try:
+                await migrate(self.database)
+                await self.audit.start()
+                await self.sources.sources.open()
+                await self._first_admin()
+                await self.identity.start()
+            except DatabaseUnavailable as error:
+                _LOG.warning("storage is not ready, trying again in %g s: %s", _STORAGE_PAUSE_S, error.detail)
+                await self.clock.sleep(_STORAGE_PAUSE_S)
+            else:
+                self._storage_is_ready.set()
+                return
+
+    async def _first_admin(self) -> None:
+        """Make the first admin from the settings, or print the one-time link while there is no user."""
+        email, password = self.settings.admin_email, self.settings.admin_password
+        if email is not None and password is not None:
+            await self.identity.ensure_admin(email, Secret(password.get_secret_value()))
+            return
+        base = self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}"
+        link = await self.identity.first_run_link(base)
+        if link is not None:
+            print(f"\n  First start: open this link within 30 minutes and choose your password\n  {link}\n", flush=True)  # noqa: T201 - a person waits for this line; the log redacts tokens
+
+    def _note_cleanup(self, report: CleanupReport, forced: bool) -> None:
+        """Audit a cleanup that the guard began by itself; one that a person asked for is audited where it was asked."""
+        if not forced:
+            note = asyncio.create_task(self.audit.record(GUARD, "pool.cleanup", "pool", details=report.to_json()))
+            self._notes.add(note)
+            note.add_done_callback(self._notes.discard)
+
+    async def _close(self) -> None:
+        """Stop in order: loops, what a drill holds, probes, the journals, the pools."""
+        await self.supervisor.stop()
+        if self.api.state.holds is not None:
+            await self.api.state.holds.release()
+        await self.sources.probing.close()
+        await self.identity.close()
+        await self.audit.close()
+        await self.database.close()
+
+
+def build(loaded: LoadedSettings) -> App:
+    """The whole of Spillway for these settings, not started."""
+    return App(loaded)
+
+
+def _guard_limits(settings: Settings) -> GuardLimits:
+    """The guard's numbers in the settings."""
+    return GuardLimits(
+        max_concurrent_requests=settings.max_concurrent_requests,
+        admission_timeout_s=settings.admission_timeout_s,
+        leak_threshold_s=settings.leak_threshold_s,
+        auto_cleanup=settings.auto_cleanup,
+        monitor_interval_s=settings.pool_monitor_interval_s,
+    )
