@@ -75,7 +75,7 @@ class FakeLoader:
             )
         }
         now = datetime.now(UTC)
-        last = SimpleNamespace(started_at=now - timedelta(seconds=164), ended_at=now - timedelta(seconds=122), duration_s=42.0, failed=2)
+        last = SimpleNamespace(started_at=now - timedelta(seconds=164), ended_at=now.replace(microsecond=0, second=0), duration_s=42.0, failed=2)
         return SimpleNamespace(lanes=lanes, pace="batched", last_round=last if self.total else None)
 
     def refresh(self) -> bool:
@@ -101,7 +101,9 @@ class FakeBackend:
         self._note("create", settings)
         if any(one.name == settings.name for one in self.snapshot.sources.values()):
             raise Conflict("the name is taken")
-        return source(max(self.snapshot.sources, default=0) + 1, settings.name, settings.kind, settings.host, settings.port, settings.database)
+        return source(
+            max(self.snapshot.sources, default=0) + 1, settings.name, settings.kind, settings.host, settings.port, settings.database
+        )
 
     async def update_source(self, principal: Principal, source_id: int, changes: Mapping[str, object]) -> Source:
         self._note("update", (source_id, dict(changes)))
@@ -158,6 +160,7 @@ class FakeConsole:
         self.viewers = FakeViewers()
         self.down: FakeFallback | None = None
         self.acts = 0
+        self.origins: dict[str, str] = {}
 
     def fallback(self) -> FakeFallback | None:
         return self.down
@@ -196,7 +199,13 @@ def status_json(checked_out: int = 25, capacity: int = 30, level: str = "AGGRESS
         "usage_percent": percent,
         "peak_usage_percent": 86.7,
         "pool": {
-            "size": 20, "max_overflow": 10, "capacity": capacity, "checked_out": checked_out, "idle": 0, "overflow": 5, "waiting": 0,
+            "size": 20,
+            "max_overflow": 10,
+            "capacity": capacity,
+            "checked_out": checked_out,
+            "idle": 0,
+            "overflow": 5,
+            "waiting": 0,
             "oldest_wait_s": 0.0,
         },
         "admission": {"limit": 25, "in_flight": 22, "rejected_total": 0},
@@ -218,20 +227,48 @@ _ROWS: tuple[tuple[str, str, int, str, str, str, float | None, tuple[int, int] |
     ("orders-replica-2", "10.20.1.13", 5432, "orders", "w", "o" * 18 + "w" * 12, 3.9, (31, 100), {"replication_lag_s": 48}),
     ("session-cache", "10.20.6.2", 6379, "0", "w", "oowooowoooowooowwoowwoowwwwwww", 0.9, (212, 1000), {}),
     ("metrics-ingest", "10.20.7.4", 8080, "", "u", "o" * 26 + "u" * 4, None, None, {}),
-    ("orders-primary", "10.20.1.11", 5432, "orders", "o", _QUIET, 3.1, (62, 200), {"transactions_per_s": 1204, "cache_hit_percent": 99.6, "longest_query_s": 0.8}),
+    (
+        "orders-primary",
+        "10.20.1.11",
+        5432,
+        "orders",
+        "o",
+        _QUIET,
+        3.1,
+        (62, 200),
+        {"transactions_per_s": 1204, "cache_hit_percent": 99.6, "longest_query_s": 0.8},
+    ),
     ("orders-replica-1", "10.20.1.12", 5432, "orders", "o", _QUIET, 3.4, (28, 100), {"replication_lag_s": 0.2, "transactions_per_s": 640}),
     ("catalog-primary", "10.20.2.11", 5432, "catalog", "o", _QUIET, 2.7, (41, 200), {"transactions_per_s": 318, "cache_hit_percent": 99.9}),
-    ("identity", "10.20.3.11", 5432, "identity", "o", "o" * 14 + "w" + "o" * 15, 2.2, (18, 100), {"transactions_per_s": 92, "longest_query_s": 0.1}),
+    (
+        "identity",
+        "10.20.3.11",
+        5432,
+        "identity",
+        "o",
+        "o" * 14 + "w" + "o" * 15,
+        2.2,
+        (18, 100),
+        {"transactions_per_s": 92, "longest_query_s": 0.1},
+    ),
     ("billing-replica", "10.20.4.12", 5432, "billing", "o", _QUIET, 2.9, (9, 100), {"replication_lag_s": 0.4, "transactions_per_s": 21}),
     ("catalog-pooler", "10.20.2.5", 6432, "catalog", "o", _QUIET, 1.4, (37, 100), {}),
     ("search-api", "search.internal", 443, "", "o", "o" * 22 + "w" + "o" * 7, 11.6, None, {}),
     ("warehouse", "10.20.8.11", 5432, "warehouse", "o", _QUIET, 18.4, (7, 50), {"transactions_per_s": 4, "longest_query_s": 38}),
     ("jobs-api", "10.20.7.2", 8000, "", "o", _QUIET, 5.0, (12, 30), {}),
-    *((f"tenant-{n:02d}", f"10.20.11.{n}", 5432, f"tenant_{n:02d}", "o", _QUIET, 2.0 + n / 10, (n, 100), {"transactions_per_s": 3.0 * n}) for n in range(10, 19)),
+    *(
+        (f"tenant-{n:02d}", f"10.20.11.{n}", 5432, f"tenant_{n:02d}", "o", _QUIET, 2.0 + n / 10, (n, 100), {"transactions_per_s": 3.0 * n})
+        for n in range(10, 19)
+    ),
 )
 _KINDS = {
-    "orders-pooler": SourceKind.PGBOUNCER, "catalog-pooler": SourceKind.PGBOUNCER, "session-cache": SourceKind.REDIS,
-    "metrics-ingest": SourceKind.SERVICE, "jobs-api": SourceKind.SERVICE, "search-api": SourceKind.HTTP, "legacy-crm": SourceKind.MYSQL,
+    "orders-pooler": SourceKind.PGBOUNCER,
+    "catalog-pooler": SourceKind.PGBOUNCER,
+    "session-cache": SourceKind.REDIS,
+    "metrics-ingest": SourceKind.SERVICE,
+    "jobs-api": SourceKind.SERVICE,
+    "search-api": SourceKind.HTTP,
+    "legacy-crm": SourceKind.MYSQL,
 }
 _WHY = {
     "billing-primary": ("connect", "Connection refused", "refuses connections"),
@@ -268,8 +305,8 @@ def story(clock: Clock) -> FakeSnapshot:
             units = {"transactions_per_s": "tx/s", "cache_hit_percent": "%", "longest_query_s": "s", "replication_lag_s": "s"}
             snapshot.metrics[number] = FakeReading(Metrics(number, wall, figures, units), now - age)
     snapshot.pool = FakeReading(status_json(), now - 0.4)
-    config = ThrottlingConfig(Level.AGGRESSIVE, 3, 30, 1000, False, False, "warning", 83.3, ("25 of 30 connections in use",), 42, 30.0, wall)  # noqa: FBT003
+    config = ThrottlingConfig(
+        Level.AGGRESSIVE, 3, 30, 1000, False, False, "warning", 83.3, ("25 of 30 connections in use",), 42, 30.0, wall
+    )  # noqa: FBT003
     snapshot.throttling = FakeReading(config, now - 1.0)
     return snapshot
-
-

@@ -8,6 +8,7 @@ import reflex as rx
 from dashboard_app.console import frame
 from dashboard_app.console.context import console
 from dashboard_app.console.rows import shell as rows
+from dashboard_app.console.saved import keep
 from dashboard_app.console.session import assign, principal_of
 from dashboard_app.model.errors import SpillwayError
 from dashboard_app.model.user import Principal, Role
@@ -69,8 +70,7 @@ class ShellState(rx.State):
         if principal is None or not source_id:
             return
         try:
-            await console().backend.update_source(principal, source_id, {"enabled": True})
-            console().acted()
+            keep(await console().backend.update_source(principal, source_id, {"enabled": True}))
             self._say("Enabled again")
         except SpillwayError as failure:
             self._say(failure.detail, "warn")

@@ -9,10 +9,10 @@ from dashboard_app.console import theme, words
 from dashboard_app.console.context import console
 from dashboard_app.console.pages.shell_state import ShellState
 from dashboard_app.console.rows.sources import cause
+from dashboard_app.console.saved import keep
 from dashboard_app.console.session import principal_of
 from dashboard_app.model.errors import SpillwayError
 from dashboard_app.model.health import Health, HealthStatus
-from dashboard_app.model.source import Source
 from dashboard_app.model.user import Principal
 
 POLICY = {
@@ -56,22 +56,6 @@ class SourceActions(rx.State):
             return f"{_name(source_id)} enabled."
 
         await _run(self, act)
-
-
-def keep(source: Source) -> None:
-    """Show a source as just saved; the server's own list follows soon."""
-    snapshot = console().snapshot
-    snapshot.sources = {**snapshot.sources, source.id: source}
-    snapshot.touch()
-    console().acted()
-
-
-def forget(source_id: int) -> None:
-    """Show the list without a source that was just deleted."""
-    snapshot = console().snapshot
-    snapshot.sources = {known: source for known, source in snapshot.sources.items() if known != source_id}
-    snapshot.touch()
-    console().acted()
 
 
 def checked_words(name: str, health: Health) -> str:

@@ -6,8 +6,8 @@ import reflex as rx
 
 from dashboard_app.console.context import console
 from dashboard_app.console.pages.shell_state import ShellState
-from dashboard_app.console.pages.source_actions import forget, keep
 from dashboard_app.console.rows.source_form import FieldErrors, SourceFields, StepRow, changes_of, check, errors_of, fields_of, settings_of, steps_of
+from dashboard_app.console.saved import forget, keep
 from dashboard_app.console.session import principal_of
 from dashboard_app.model.errors import Conflict, InvalidInput, SpillwayError
 from dashboard_app.model.source import Source, SourceSettings

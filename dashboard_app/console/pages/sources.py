@@ -2,7 +2,6 @@
 
 import reflex as rx
 
-from dashboard_app.console.components.badge import badge
 from dashboard_app.console.components.empty import empty
 from dashboard_app.console.components.icons import STATE_ICONS, icon, icon_of
 from dashboard_app.console.components.live import age, patched_rows, rows_again, sentence, strip
@@ -15,7 +14,8 @@ from dashboard_app.console.pages.sources_state import SourcesState
 from dashboard_app.console.rows.lanes import LaneRow
 from dashboard_app.console.rows.listing import Choice
 from dashboard_app.console.rows.sources import SourceRow
-from dashboard_app.console.theme import KIND_ICON
+from dashboard_app.console.theme import KIND_ICON, STATUS
+from dashboard_app.model.source import OWN_SOURCE_ID
 
 _SKELETON_ROWS = 8
 
@@ -133,7 +133,7 @@ def _filters() -> rx.Component:
             rx.el.input(
                 placeholder="Filter sources",
                 default_value=SourcesState.search,
-                key=SourcesState.is_loading.to_string(),
+                key=SourcesState.search_turn.to_string(),
                 on_change=SourcesState.search_for.debounce(200),
                 auto_complete="off",
                 spell_check=False,
@@ -152,12 +152,12 @@ def _filters() -> rx.Component:
     )
 
 
-def _segment(choice: rx.Var[Choice]) -> rx.Component:
+def _segment(choice: rx.Var[Choice], place: rx.Var[int]) -> rx.Component:
     """One state to filter by, with how many there are."""
     return link(
         rx.cond(choice.icon != "", rx.el.span(icon_of(choice.icon, STATE_ICONS, 13), class_name=f"tic t-{choice.tone}"), rx.fragment()),
         rx.el.span(choice.word),
-        rx.el.b(choice.count, class_name="num"),
+        rx.el.b(SourcesState.state_counts[place], class_name="num"),
         to=choice.href,
         replace=True,
         class_name=rx.cond(choice.is_on, "on", ""),
@@ -239,7 +239,7 @@ def _skeleton() -> rx.Component:
 def source_card(row: rx.Var[SourceRow]) -> rx.Component:
     """One source: state, name, why, strip, latency, connections, age, actions. The same elements make a table row and a card."""
     return rx.el.div(
-        rx.el.div(badge(row.word, row.tone, row.icon), role="cell", class_name="c-state"),
+        rx.el.div(_state(row), role="cell", class_name="c-state"),
         rx.el.div(
             rx.el.span(
                 rx.match(row.kind, *((kind.value, icon(name, 16)) for kind, name in KIND_ICON.items()), icon("box", 16)),
@@ -294,6 +294,12 @@ def source_card(row: rx.Var[SourceRow]) -> rx.Component:
     )
 
 
+def _state(row: rx.Var[SourceRow]) -> rx.Component:
+    """The state's badge; its icon follows from the tone."""
+    icons = ((look.tone, icon(look.icon, 14)) for look in STATUS.values())
+    return rx.el.span(rx.match(row.tone, *icons, rx.fragment()), row.word, class_name=f"badge t-{row.tone}")
+
+
 def _row_menu(row: rx.Var[SourceRow]) -> rx.Component:
     """What can be done to one source; what the role does not allow is shown and off."""
     no_write = ~ShellState.may_administer | ShellState.is_fallback
@@ -320,9 +326,9 @@ def _row_menu(row: rx.Var[SourceRow]) -> rx.Component:
             rx.dropdown_menu.item("Edit…", disabled=no_write, on_select=SourceForm.edit(row.id)),
             rx.dropdown_menu.separator(),
             rx.dropdown_menu.item(
-                rx.cond(row.is_own, "Delete… (built in)", "Delete…"),
+                rx.cond(row.id == OWN_SOURCE_ID, "Delete… (built in)", "Delete…"),
                 color="red",
-                disabled=no_write | row.is_own,
+                disabled=no_write | (row.id == OWN_SOURCE_ID),
                 on_select=SourceForm.ask_delete(row.id),
             ),
             rx.cond(ShellState.may_administer, rx.fragment(), rx.dropdown_menu.item("Changes need the admin role", disabled=True)),

@@ -1,6 +1,5 @@
 """The state of the source list. The URL is the only memory of filters: each change of it comes back through `load`."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import reflex as rx
@@ -10,7 +9,7 @@ from dashboard_app.console.context import console
 from dashboard_app.console.listing import RowPatch
 from dashboard_app.console.pages.shell_state import ShellState, enter, fill
 from dashboard_app.console.rows.lanes import LaneRow, RoundRow, lane_row, round_row
-from dashboard_app.console.rows.listing import PAGE_ROWS, Choice, Query, environments, kept_order, kinds, no_match, segments, tags
+from dashboard_app.console.rows.listing import PAGE_ROWS, Choice, Query, environments, kept_order, kinds, no_match, segment_counts, segments, tags
 from dashboard_app.console.rows.sources import SourceRow
 from dashboard_app.console.rows.verdict import lede, verdict
 from dashboard_app.console.session import assign, principal_of
@@ -44,17 +43,21 @@ class SourcesState(rx.State):
     empty_words: str = ""
 
     search: str = ""
+    search_turn: int = 0
+    """Grows when the text was changed by a link, not by typing: the field then starts anew with it."""
     states: list[Choice] = []  # noqa: RUF012 - as above
+    state_counts: list[str] = []  # noqa: RUF012 - as above
     kinds: list[Choice] = []  # noqa: RUF012 - as above
     environments: list[Choice] = []  # noqa: RUF012 - as above
     tags: list[Choice] = []  # noqa: RUF012 - as above
-    sort: Choice = Choice("Worst first", "", "/", is_on=True)
+    sort: Choice = Choice("Worst first", "/", is_on=True)
     range_words: str = ""
     changed_words: str = ""
     previous_href: str = ""
     next_href: str = ""
 
     _query: Query = Query()
+    _typed: str = ""
     _order: list[int] = []  # noqa: RUF012 - as above
     _sorted_as: dict[int, HealthStatus] = {}  # noqa: RUF012 - as above
     _shown: dict[int, SourceRow] = {}  # noqa: RUF012 - as above
@@ -66,14 +69,16 @@ class SourcesState(rx.State):
         if await enter(self, "sources", visible=_first_ids(query)) is None:
             return
         self._query = query
-        assign(self, search=query.search)
+        if query.search != self._typed:
+            self._typed, self.search, self.search_turn = query.search, query.search, self.search_turn + 1
         self._sort()
         _show(self, whole=True)
 
     @rx.event
     def search_for(self, text: str) -> Any:
         """Put the text of the filter into the URL."""
-        return rx.redirect(self._query.href(search=text.strip()), replace=True)
+        self._typed = text.strip()
+        return rx.redirect(self._query.href(search=self._typed), replace=True)
 
     @rx.event
     async def again(self) -> None:
@@ -101,10 +106,10 @@ class SourcesState(rx.State):
         self._sorted_as = listing.statuses(console())
 
 
-async def render(state: SourcesState, _params: Mapping[str, Any]) -> None:
+async def render(root: Any, _params: dict[str, Any]) -> None:
     """Bring the page of one connected client up to date; only what changed is sent."""
-    fill(await state.get_state(ShellState))
-    _show(state)
+    fill(await root.get_state(ShellState))
+    _show(await root.get_state(SourcesState))
 
 
 def _first_ids(query: Query) -> list[int]:
@@ -135,7 +140,8 @@ def _show(page: SourcesState, *, whole: bool = False) -> None:
         metrics_lane=lane_row(progress.lanes["metrics"]),
         last_round=round_row(progress.last_round),
         pool_note=_pool_note(services),
-        states=segments(sources, states, query),
+        states=segments(query),
+        state_counts=segment_counts(sources, states, query),
         kinds=kinds(sources, query),
         environments=environments(sources, query),
         tags=tags(sources, query),
@@ -171,8 +177,8 @@ def _show_rows(page: SourcesState, services: Any, states: dict[int, HealthStatus
 def _sort_choice(query: Query) -> Choice:
     """How the list is sorted, and the link to the other way."""
     if query.sort == "name":
-        return Choice("By name", "", query.href(sort="worst"), is_on=False)
-    return Choice("Worst first", "", query.href(sort="name"), is_on=True)
+        return Choice("By name", query.href(sort="worst"), is_on=False)
+    return Choice("Worst first", query.href(sort="name"), is_on=True)
 
 
 def _pool_note(services: Any) -> str:

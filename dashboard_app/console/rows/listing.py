@@ -66,7 +66,6 @@ class Choice:
     """One thing to filter by: a link that is on or off. `icon` and `tone` only for states."""
 
     word: str
-    count: str
     href: str
     is_on: bool
     icon: str = ""
@@ -98,16 +97,20 @@ def ordered(sources: Iterable[Source], statuses: Mapping[int, HealthStatus], que
     return [source.id for source in sorted((one for one in sources if matches(one, _status(one, statuses), query)), key=key)]
 
 
-def segments(sources: Iterable[Source], statuses: Mapping[int, HealthStatus], query: Query) -> list[Choice]:
-    """All, then each state with how many sources the other filters leave in it."""
-    others = replace(query, status="")
-    found = [_status(source, statuses) for source in sources if matches(source, _status(source, statuses), others)]
-    choices = [Choice("All", words.count(len(found)), query.href(status=""), not query.status)]
+def segments(query: Query) -> list[Choice]:
+    """All, then each state, worst first."""
+    choices = [Choice("All", query.href(status=""), not query.status)]
     for status in theme.WORST_FIRST:
         look = theme.STATUS[status]
-        number = words.count(found.count(status))
-        choices.append(Choice(look.word, number, query.href(status=status.value), query.status == status.value, look.icon, look.tone))
+        choices.append(Choice(look.word, query.href(status=status.value), query.status == status.value, look.icon, look.tone))
     return choices
+
+
+def segment_counts(sources: Iterable[Source], statuses: Mapping[int, HealthStatus], query: Query) -> list[str]:
+    """How many sources the other filters leave in each of `segments`, in its order."""
+    others = replace(query, status="")
+    found = [_status(source, statuses) for source in sources if matches(source, _status(source, statuses), others)]
+    return [words.count(len(found)), *(words.count(found.count(status)) for status in theme.WORST_FIRST)]
 
 
 def kinds(sources: Iterable[Source], query: Query) -> list[Choice]:
@@ -144,7 +147,7 @@ def no_match(query: Query) -> str:
 
 def _choices(there: list[str], chosen: str, href: Callable[[str], str]) -> list[Choice]:
     """Any, then one link per word."""
-    return [Choice("any", "", href(""), not chosen), *(Choice(word, "", href(word), word == chosen) for word in there)]
+    return [Choice("any", href(""), not chosen), *(Choice(word, href(word), word == chosen) for word in there)]
 
 
 def _status(source: Source, statuses: Mapping[int, HealthStatus]) -> HealthStatus:

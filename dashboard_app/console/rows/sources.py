@@ -6,7 +6,7 @@ from datetime import datetime
 
 from dashboard_app.console import theme, words
 from dashboard_app.model.health import CheckStatus, Health, HealthStatus, Metrics
-from dashboard_app.model.source import OWN_SOURCE_ID, Source
+from dashboard_app.model.source import Source
 
 REFUSED = "Connection refused"
 SILENT = "No answer"
@@ -18,7 +18,7 @@ _FIGURES: tuple[tuple[str, str], ...] = (
     ("transactions_per_s", "{}"),
     ("cache_hit_percent", "cache hit {}"),
     ("longest_query_s", "longest query {}"),
-    ("database_size_bytes", "{}"),
+    ("size_bytes", "{}"),
 )
 """Metrics that say most about a healthy source, in the order of their worth."""
 _USED_WARN_PERCENT, _USED_BAD_PERCENT = 80, 90
@@ -35,11 +35,9 @@ class SourceRow:
     status: str
     word: str
     tone: str
-    icon: str
     why: str
     is_quiet: bool
     is_enabled: bool
-    is_own: bool
     recent: str
     latency: str
     unit: str
@@ -76,11 +74,9 @@ def source_row(
         status=status.value,
         word=look.word,
         tone=look.tone,
-        icon=look.icon,
         why=why(source, health, metrics, recent),
         is_quiet=not source.enabled or status is HealthStatus.HEALTHY,
         is_enabled=source.enabled,
-        is_own=source.id == OWN_SOURCE_ID,
         recent=recent[-30:],
         latency=latency,
         unit=unit,
@@ -127,7 +123,7 @@ def key_figures(metrics: Metrics | None) -> str:
     if metrics is None:
         return ""
     shown = [
-        text.format(words.quantity(metrics.metrics[name], _unit(name, metrics.units)))
+        text.format(words.quantity(metrics.metrics[name], _unit(name, metrics.units))).replace(" ", words.NB)
         for name, text in _FIGURES
         if metrics.metrics.get(name) is not None
     ]
