@@ -185,16 +185,17 @@ async def test_a_plain_role_gets_what_it_may_see_and_a_note(postgres, fresh_data
 
 async def test_a_database_that_takes_no_writes_warns(postgres, fresh_database, probe_on):
     postgres.execute(f'ALTER DATABASE "{fresh_database.database}" SET default_transaction_read_only = on')
-    check = named(await probe_on(fresh_database).health(5))["read_only"]
+    try:
+        check = named(await probe_on(fresh_database).health(5))["read_only"]
+    finally:
+        postgres.execute(f'ALTER DATABASE "{fresh_database.database}" RESET ALL')
     assert (check.status, check.observed) == (CheckStatus.WARN, "read-only")
 
 
 async def test_a_connection_that_the_server_cut_is_replaced_within_the_same_reading(postgres, fresh_database, probe_on):
     probe = probe_on(fresh_database)
     await probe.health(5)
-    postgres.execute(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", fresh_database.database
-    )
+    postgres.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", fresh_database.database)
     assert (await probe.health(5)).latency_ms is not None
 
 
@@ -317,9 +318,7 @@ async def test_nothing_of_this_process_reaches_a_rogue_server(fresh_database, pr
 async def test_a_trial_goes_step_by_step(fresh_database, probe_on):
     report = await probe_on(fresh_database).test(5)
     assert report.ok
-    assert [(step.name, step.ok) for step in report.steps] == [
-        (name, True) for name in ("name", "TCP", "TLS", "sign in", "query")
-    ]
+    assert [(step.name, step.ok) for step in report.steps] == [(name, True) for name in ("name", "TCP", "TLS", "sign in", "query")]
     assert report.steps[-1].message.startswith("PostgreSQL ")
 
 
