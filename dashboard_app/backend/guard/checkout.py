@@ -23,7 +23,6 @@ class Checkout:
         "has_transaction",
         "id",
         "idle_since",
-        "is_ending",
         "is_returning",
         "is_taken",
         "query",
@@ -48,7 +47,6 @@ class Checkout:
         self.running = 0
         self.query = ""
         self.has_transaction = False
-        self.is_ending = False
         self.is_returning = False
         self.is_taken = False
 
@@ -61,11 +59,9 @@ class Checkout:
         if self.running or self.is_returning:
             return HolderState.QUERY
         told = driver_state(self.record.driver_connection)
-        if told is None:
-            return HolderState.IDLE_IN_TRANSACTION if self.has_transaction else HolderState.IDLE
-        if self.is_ending and told is HolderState.IDLE_IN_TRANSACTION:
-            return HolderState.QUERY
-        return told
+        if told is not None:
+            return told
+        return HolderState.IDLE_IN_TRANSACTION if self.has_transaction else HolderState.IDLE
 
     def backend_pid(self) -> int | None:
         """The server process behind it, None when unknown."""

@@ -13,6 +13,7 @@ from sqlalchemy.pool import Pool
 
 from dashboard_app.backend.guard.call_site import call_site
 from dashboard_app.backend.guard.checkout import QUERY_CHARS, Checkout
+from dashboard_app.backend.guard.doors import bracket_statements
 from dashboard_app.backend.guard.labels import current_label
 from dashboard_app.backend.guard.sites import Sites
 from dashboard_app.model.errors import Reclaimed
@@ -66,8 +67,7 @@ class Ledger:
             Reclaimed: the guard has taken the connection back.
 
         """
-        checkout = _of_handle(handle)
-        self._start(checkout, query)
+        checkout = self._start(_proxy_of(handle), query)
         try:
             yield
         except (OSError, TimeoutError) as error:
@@ -85,12 +85,8 @@ class Ledger:
         event.listen(pool, "invalidate", self._invalidated)
         event.listen(pool, "close", self._closed)
         event.listen(pool, "detach", self._detached)
-        event.listen(engine, "before_cursor_execute", self._before_execute)
-        event.listen(engine, "after_cursor_execute", self._after_execute)
-        event.listen(engine, "begin", self._began)
-        event.listen(engine, "commit", self._ending)
-        event.listen(engine, "rollback", self._ending)
         event.listen(engine, "handle_error", self._failed)
+        bracket_statements(engine.dialect, self._start, self._stop)
 
     def _checked_out(self, _connection: Any, record: Any, handle: Any) -> None:
         label = current_label()
@@ -130,66 +126,45 @@ class Ledger:
     def _detached(self, _connection: Any, record: Any) -> None:
         self._checked_in(None, record)
 
-    def _before_execute(self, connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
-        self._start(_of_connection(connection), statement)
-
-    def _after_execute(self, connection: Connection, *_rest: Any) -> None:
-        checkout = _of_connection(connection)
-        self._stop(checkout)
-        if checkout is not None:
-            checkout.has_transaction = True
-
-    def _began(self, connection: Connection) -> None:
-        if (checkout := _of_connection(connection)) is not None:
-            checkout.is_ending = False
-
-    def _ending(self, connection: Connection) -> None:
-        if (checkout := _of_connection(connection)) is not None:
-            with self.lock:
-                checkout.is_ending = True
-                checkout.has_transaction = False
-
     def _failed(self, context: ExceptionContext) -> BaseException | None:
-        """A statement or a ping failed: it runs no longer. The holder of a connection taken back hears our own error."""
+        """A statement, a connect or a ping failed. The holder of a connection taken back hears our own error, not SQLAlchemy's wrapping."""
         error = context.original_exception
-        if context.connection is not None:
-            self._stop(_of_connection(context.connection))
         if isinstance(error, Reclaimed):
             return Reclaimed(error.detail)
         if context.is_disconnect or isinstance(error, (OSError, TimeoutError)):
             self._on_failure(error)
         return None
 
-    def _start(self, checkout: Checkout | None, query: str) -> None:
-        """Count a statement as under way, unless a cleanup came first."""
+    def _start(self, proxy: Any, query: str | None) -> Checkout | None:
+        """Count something as under way on the connection behind `proxy`, unless a cleanup came first. `query` None: an end of a transaction."""
+        checkout = checkout_of(proxy)
         if checkout is None:
-            return
+            return None
         with self.lock:
             if checkout.is_taken:
+                if query is None:
+                    return None
                 raise Reclaimed(TAKEN)
             checkout.running += 1
-            checkout.is_ending = False
-        checkout.query = query if len(query) <= QUERY_CHARS else query[:QUERY_CHARS]
+        checkout.has_transaction = query is not None
+        if query is not None:
+            checkout.query = query if len(query) <= QUERY_CHARS else query[:QUERY_CHARS]
+        return checkout
 
     def _stop(self, checkout: Checkout | None) -> None:
-        """A statement is over."""
+        """It is over."""
         if checkout is not None:
-            checkout.running = max(checkout.running - 1, 0)
+            checkout.running -= 1
             checkout.idle_since = self._monotonic()
 
 
-def _of_connection(connection: Connection) -> Checkout | None:
-    """The checkout behind a SQLAlchemy connection. Its public `.connection` would reconnect one that was invalidated."""
-    return _of_proxy(connection._dbapi_connection)  # noqa: SLF001
-
-
-def _of_proxy(proxy: Any) -> Checkout | None:
-    """The checkout that was noted on the pool's proxy."""
+def checkout_of(proxy: Any) -> Checkout | None:
+    """The checkout that was noted on the pool's proxy; None for anything else."""
     found = getattr(proxy, "__dict__", {}).get(_KEY)
     return found if isinstance(found, Checkout) else None
 
 
-def _of_handle(handle: Any) -> Checkout | None:
-    """The checkout behind whatever a caller has in hand."""
+def _proxy_of(handle: Any) -> Any:
+    """The pool's proxy behind whatever a caller has in hand. A Connection's public `.connection` would reconnect an invalidated one."""
     sync = getattr(handle, "sync_connection", handle)
-    return _of_connection(sync) if isinstance(sync, Connection) else _of_proxy(sync)
+    return sync._dbapi_connection if isinstance(sync, Connection) else sync  # noqa: SLF001
