@@ -88,7 +88,7 @@ def visit(chromium: Browser) -> Callable[..., contextlib.AbstractAsyncContextMan
 def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """One instance with its fleet and its drills, its own console in process; a viewer beside the admin."""
     with running(tmp_path_factory.mktemp("backend") / "data", **QUICK) as instance:
-        instance.cli("user", "add", "vera@example.org", "--role", "viewer", "--password-stdin", stdin=PASSWORD)
+        instance.cli("user", "add", "vera@example.org", "--role", "viewer", stdin=PASSWORD)
         yield instance
 
 
@@ -97,7 +97,7 @@ def remote(backend: Instance, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A second instance whose console reads from `backend` over the network."""
     settings = QUICK | {"demo": "false", "backend_url": backend.url, "backend_token": backend.token("admin")}
     with running(tmp_path_factory.mktemp("remote") / "data", **settings) as instance:
-        instance.cli("user", "add", "vera@example.org", "--role", "viewer", "--password-stdin", stdin=PASSWORD)
+        instance.cli("user", "add", "vera@example.org", "--role", "viewer", stdin=PASSWORD)
         yield instance
 
 
