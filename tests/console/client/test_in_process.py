@@ -1,0 +1,189 @@
+"""The console over this process's own API: identity in the scope, time limits, changes that run to their end."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from dashboard_app.console.client.caller import CONSOLE
+from dashboard_app.console.console import Console
+from dashboard_app.model.clock import SystemClock
+from dashboard_app.model.errors import BackendFailed, Conflict, Forbidden, InvalidInput, KindNotSupported, NotFound, Refused, TooLarge
+from dashboard_app.model.secret import Secret
+from dashboard_app.model.source import SourceKind, SourceSettings
+from dashboard_app.model.user import Principal, PrincipalKind, Role
+from dashboard_app.settings import Settings
+from tests.console.running import until
+
+ADMIN = Principal(PrincipalKind.USER, "ana", Role.ADMIN, 1)
+VIEWER = Principal(PrincipalKind.USER, "vic", Role.VIEWER, 2)
+NEW = SourceSettings("new", SourceKind.POSTGRESQL, "db", 5432, password=Secret("pw"))
+
+
+class Api:
+    """An ASGI app that notes who asks for what, and answers what it is told."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str, Principal | None, bytes]] = []
+        self.scopes: list[dict[str, Any]] = []
+        self.status, self.body = 200, b"{}"
+        self.delay_s = 0.0
+        self.finished = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        while (message := await receive())["type"] == "http.request":
+            body += message["body"]
+            if not message["more_body"]:
+                break
+        self.scopes.append(dict(scope))
+        self.seen.append((scope["method"], scope["path"], scope["spillway.principal"], body))
+        await asyncio.sleep(self.delay_s)
+        if self.status == 0:
+            raise RuntimeError("crash")
+        await send({"type": "http.response.start", "status": self.status, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": self.body})
+        self.finished += 1
+
+
+def console_over(api: Api, tmp_path: Path, **settings: Any) -> Console:
+    return Console(Settings(data_dir=tmp_path, **settings), SystemClock(), app=api)
+
+
+async def test_who_asks_travels_in_the_scope_never_in_a_header(tmp_path: Path) -> None:
+    api = Api()
+    backend = console_over(api, tmp_path).backend
+    await backend.status()
+    await backend.holders(ADMIN)
+    assert [who for _, _, who, _ in api.seen] == [CONSOLE, ADMIN]
+    assert all(scope["spillway.request_id"] and scope["spillway.address"] == "console" for scope in api.scopes)
+    headers = {name for scope in api.scopes for name, _ in scope["headers"]}
+    assert headers.isdisjoint({b"authorization", b"cookie"})
+
+
+async def test_the_right_is_checked_before_anything_is_sent(tmp_path: Path) -> None:
+    api = Api()
+    backend = console_over(api, tmp_path).backend
+    for action in (
+        backend.create_source(VIEWER, NEW),
+        backend.update_source(VIEWER, 1, {}),
+        backend.delete_source(VIEWER, 1),
+        backend.test_source(VIEWER, NEW),
+        backend.force_cleanup(VIEWER, dry_run=False),
+        backend.holders(VIEWER),
+        backend.pool_history(VIEWER),
+        backend.drill(VIEWER, "hold", {}),
+        backend.health(1, principal=VIEWER),
+    ):
+        with pytest.raises(Forbidden):
+            await action
+    assert api.seen == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (400, {"detail": "no"}, InvalidInput),
+        (403, {"detail": "no"}, Forbidden),
+        (404, {"detail": "gone"}, NotFound),
+        (409, {"detail": "taken"}, Conflict),
+        (413, {}, TooLarge),
+        (418, {}, Refused),
+        (422, {"code": "kind_not_supported"}, KindNotSupported),
+        (503, {"code": "database_unavailable"}, BackendFailed),
+        (0, {}, BackendFailed),
+    ],
+)
+async def test_problems_become_our_errors(tmp_path: Path, status: int, body: dict[str, Any], error: type[Exception]) -> None:
+    api = Api()
+    api.status, api.body = status, orjson.dumps(body)
+    with pytest.raises(error):
+        await console_over(api, tmp_path).backend.create_source(ADMIN, NEW)
+
+
+async def test_field_errors_come_through(tmp_path: Path) -> None:
+    api = Api()
+    api.status, api.body = 422, orjson.dumps({"detail": "bad", "errors": [{"field": "name", "message": "is taken"}]})
+    with pytest.raises(InvalidInput) as refusal:
+        await console_over(api, tmp_path).backend.create_source(ADMIN, NEW)
+    assert refusal.value.errors == ({"field": "name", "message": "is taken"},)
+
+
+async def test_a_password_is_sent_only_when_one_was_given(tmp_path: Path) -> None:
+    api = Api()
+    api.body = orjson.dumps({"id": 1, "name": "new", "kind": "postgresql"})
+    backend = console_over(api, tmp_path).backend
+    await backend.create_source(ADMIN, NEW)
+    await backend.create_source(ADMIN, SourceSettings("new", SourceKind.POSTGRESQL, "db", 5432))
+    assert [b"password" in body for *_, body in api.seen] == [True, False]
+
+
+async def test_a_guard_call_ends_after_two_seconds_though_the_transport_knows_no_timeout(tmp_path: Path) -> None:
+    api = Api()
+    api.delay_s = 3600
+    console = console_over(api, tmp_path)
+    with pytest.raises(BackendFailed) as failure:
+        await console.backend.status()
+    assert failure.value.cause == "timeout"
+    assert (await console.backend.connection_test(ADMIN))["ok"] is False
+    assert console.breakers["api"].reading().failure_count == 0
+
+
+async def test_a_change_runs_to_its_end_though_its_asker_gave_up(tmp_path: Path) -> None:
+    api = Api()
+    api.delay_s = 0.2
+    backend = console_over(api, tmp_path).backend
+    asking = asyncio.create_task(backend.force_cleanup(ADMIN, dry_run=False))
+    await until(lambda: api.seen)
+    asking.cancel()
+    await until(lambda: api.finished == 1)
+
+
+async def test_a_click_that_is_given_up_is_no_failure(tmp_path: Path) -> None:
+    api = Api()
+    api.delay_s = 3600
+    console = console_over(api, tmp_path)
+    asking = asyncio.create_task(console.backend.health(1, principal=ADMIN))
+    await until(lambda: api.seen)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    await until(lambda: console.queue.figures().running == 0)
+    assert console.breakers["api"].reading().failure_count == 0
+
+
+async def test_what_a_server_does_not_offer_is_none(tmp_path: Path) -> None:
+    api = Api()
+    api.status = 404
+    backend = console_over(api, tmp_path).backend
+    assert await backend.status() is None
+    assert await backend.throttling_config() is None
+    assert await backend.pool_history(ADMIN) is None
+
+
+def test_a_console_needs_a_server(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="BACKEND_URL"):
+        Console(Settings(data_dir=tmp_path), SystemClock())
+
+
+class Book:
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str, str, str]] = []
+
+    async def record(self, principal: Principal, action: str, target: str, result: str = "ok", **_: object) -> None:
+        self.rows.append((principal.name, action, target, result))
+
+
+async def test_with_another_machine_as_server_the_human_is_audited_here_failures_too(tmp_path: Path) -> None:
+    book = Book()
+    settings = Settings(data_dir=tmp_path, backend_url="http://127.0.0.1:9")
+    backend = Console(settings, SystemClock(), audit=book).backend
+    with pytest.raises(BackendFailed):
+        await backend.force_cleanup(ADMIN, dry_run=False)
+    with pytest.raises(BackendFailed):
+        await backend.delete_source(ADMIN, 7)
+    assert book.rows == [
+        ("ana", "pool.cleanup", "pool", "backend_failed"),
+        ("ana", "sources.write", "DELETE source 7", "backend_failed"),
+    ]
