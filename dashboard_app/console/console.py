@@ -75,7 +75,9 @@ class Console:
         )
         self.file = SnapshotFile(Path(settings.data_dir) / "snapshot.json", self.snapshot, clock)
         self._unavailable_since: datetime | None = None
+        self._supervisor = Supervisor(clock)
         self._connect(caller)
+        self._add_loops()
 
     def fallback(self) -> Fallback | None:
         """What the banner tells while last known values are shown; None while they are live."""
@@ -109,23 +111,32 @@ class Console:
     async def run(self) -> None:
         """Restore the snapshot, run every loop, and at the end save and close."""
         await asyncio.to_thread(self.file.load)
-        supervisor = Supervisor(self.clock)
-        supervisor.add("snapshot file", self.file.run)
-        supervisor.add("pages", self.viewers.run)
-        supervisor.add("throttling-config", self.polls.run_config)
-        supervisor.add("pool status", self.polls.run_status)
-        supervisor.add("pings", self.polls.run_pings)
-        supervisor.add("list of sources", self.loader.run_list)
-        supervisor.add("health lane", self.loader.health.run)
-        supervisor.add("metrics lane", self.loader.metrics.run)
-        supervisor.start()
+        self._supervisor.start()
         try:
             await asyncio.get_running_loop().create_future()
         finally:
-            await supervisor.stop()
+            await self._supervisor.stop()
             await self.queue.close()
             await self.file.save()
             await self.backend.close()
+
+    def reasons(self) -> list[str]:
+        """Why the console is not ready: its broken loops. Empty: it is; a server that is away is no reason, pages show last known values."""
+        return self._supervisor.reasons()
+
+    def _add_loops(self) -> None:
+        """Name every loop of the console, in the order they start; they stop in reverse."""
+        for name, run in (
+            ("snapshot file", self.file.run),
+            ("pages", self.viewers.run),
+            ("throttling-config", self.polls.run_config),
+            ("pool status", self.polls.run_status),
+            ("pings", self.polls.run_pings),
+            ("list of sources", self.loader.run_list),
+            ("health lane", self.loader.health.run),
+            ("metrics lane", self.loader.metrics.run),
+        ):
+            self._supervisor.add(name, run)
 
     def _connect(self, caller: Caller) -> None:
         """Tell the parts of each other."""

@@ -1,0 +1,110 @@
+"""Pages that watch: pushed to a few times a second, dropped when their socket or session is gone."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dashboard_app.console.snapshot import Snapshot
+from dashboard_app.console.viewers import Viewers
+from dashboard_app.model.clock import ManualClock
+
+
+class App:
+    def __init__(self) -> None:
+        self.event_namespace = SimpleNamespace(token_to_sid={"a": "1", "b": "2"})
+        self.tokens: list[str] = []
+
+    @contextlib.asynccontextmanager
+    async def modify_state(self, token: Any) -> AsyncIterator[str]:
+        self.tokens.append(token.ident)
+        yield token.ident
+
+
+class Setup:
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.snapshot = Snapshot(self.clock)
+        self.viewers = Viewers(self.snapshot, self.clock)
+        self.app = App()
+        self.rendered: list[tuple[str, str]] = []
+
+    async def render(self, root: Any, params: dict[str, Any]) -> None:
+        self.rendered.append((root, params.get("q", "")))
+
+
+@pytest.fixture
+async def setup() -> AsyncIterator[Setup]:
+    made = Setup()
+    made.viewers.bind(made.app, {"sources": made.render, "pool": lambda root, _: made.rendered.append((root, "pool"))})
+    task = asyncio.create_task(made.viewers.run())
+    yield made
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_burst_of_changes_is_at_most_four_pushes_a_second_to_each_page(setup: Setup) -> None:
+    setup.viewers.watch("a", "sources", {"q": "bil"})
+    setup.viewers.watch("b", "pool")
+    for _ in range(100):
+        setup.snapshot.touch()
+        await setup.clock.advance(0.01)
+    await setup.clock.advance(1)
+    assert 1 <= setup.app.tokens.count("a") <= 5
+    assert ("a", "bil") in setup.rendered
+    assert ("b", "pool") in setup.rendered
+
+
+async def test_nothing_is_pushed_without_a_change(setup: Setup) -> None:
+    setup.viewers.watch("a", "sources")
+    await setup.clock.advance(10)
+    assert setup.app.tokens == []
+
+
+async def test_a_client_without_a_socket_is_dropped_and_the_first_one_is_told_of(setup: Setup) -> None:
+    first: list[int] = []
+    setup.viewers.on_first = lambda: first.append(1)
+    setup.viewers.watch("a", "sources")
+    setup.viewers.watch("gone", "sources")
+    await setup.clock.advance(3)
+    assert (setup.viewers.count, first) == (1, [1])
+    setup.viewers.leave("a")
+    assert setup.viewers.count == 0
+
+
+async def test_a_revoked_session_gets_nothing(setup: Setup) -> None:
+    async def is_valid(session: str) -> bool:
+        return session == "good"
+
+    setup.viewers.bind(setup.app, {"sources": setup.render}, is_valid)
+    setup.viewers.watch("a", "sources", session="good")
+    setup.viewers.watch("b", "sources", session="revoked")
+    setup.snapshot.touch()
+    await setup.clock.advance(1)
+    assert setup.app.tokens == ["a"]
+    assert setup.viewers.count == 1
+
+
+async def test_one_pages_fault_does_not_end_the_pushes_of_the_others(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(root: Any, params: dict[str, Any]) -> None:
+        raise ValueError("a page's fault")
+
+    setup.viewers.bind(setup.app, {"sources": setup.render, "broken": broken})
+    setup.viewers.watch("a", "broken")
+    setup.viewers.watch("b", "sources")
+    for _ in range(3):
+        setup.snapshot.touch()
+        await setup.clock.advance(0.5)
+    assert len(setup.rendered) == 3
+    assert "a push to page broken failed" in caplog.text
+
+
+def test_what_anybody_sees_comes_from_the_page_or_its_address() -> None:
+    viewers = Viewers(Snapshot(ManualClock()), ManualClock())
+    viewers.watch("a", "sources", {"visible": [1, 2]}, visible=[3])
+    viewers.watch("b", "source", {"source_id": "7"})
+    viewers.watch("c", "source", {"source_id": "x"})
+    assert viewers.visible() == {1, 2, 3, 7}
