@@ -96,6 +96,13 @@ async def demo_api(fresh_database: DatabaseAddress, settings_for: Callable[..., 
         yield made
 
 
+async def fill(api: Served, client: httpx.AsyncClient, kind: str = "leak") -> None:
+    """Take every connection of the pool; on a busy machine a hold may need more than its second."""
+    async with asyncio.timeout(20):
+        while (free := api.guard.counts().capacity - api.guard.counts().checked_out) > 0:
+            await client.post("/api/v1/drill/hold", json={"connections": free, "seconds": 60, "kind": kind})
+
+
 async def until(claim: Callable[[], bool], timeout_s: float = 10.0) -> None:
     """Return as soon as `claim()` holds; fail when it does not in time."""
     async with asyncio.timeout(timeout_s):

@@ -6,7 +6,7 @@ import pytest
 
 from dashboard_app.model.user import Role
 from tests.backend.api.test_bad_input import assert_problem
-from tests.contract.conftest import until
+from tests.contract.conftest import fill, until
 
 HOLD, BURST, FAIL = (f"/api/v1/drill/{name}" for name in ("hold", "burst", "fail"))
 STATUS = "/api/v1/health/database/status"
@@ -48,7 +48,7 @@ async def test_a_hold_waits_a_second_at_most_and_says_how_many_it_got(demo_api):
 @pytest.mark.parametrize("kind", ["leak", "idle_in_transaction"])
 async def test_a_cleanup_takes_a_hold_back_and_the_hold_ends_quietly(demo_api, kind, caplog):
     async with demo_api.client() as client:
-        await client.post(HOLD, json={"connections": 6, "seconds": 1.5, "kind": kind})
+        await fill(demo_api, client, kind)
         await until(lambda: all(one.suspected_leak for one in demo_api.guard.holders()))
         plan = (await client.post("/api/v1/health/database/force-cleanup", json={"dry_run": True})).json()
         assert len(plan["victims"]) == 6
@@ -57,8 +57,8 @@ async def test_a_cleanup_takes_a_hold_back_and_the_hold_ends_quietly(demo_api, k
         assert done["reclaimed"] + done["terminated_backends"] == 6
         assert demo_api.guard.counts().checked_out == 0
         assert (await client.get("/scan/data-sources")).status_code == 200
-        holds = demo_api.app.state.holds
-        await until(lambda: holds.count == 0)
+        await client.post(HOLD, json={"connections": 0})
+        assert demo_api.app.state.holds.count == 0
         audit = (await client.get("/api/v1/audit?action=pool.cleanup")).json()["items"]
     assert [row["result"] for row in audit] == ["ok"]
     assert not [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}]
@@ -79,7 +79,7 @@ async def test_a_burst_is_sent_at_once_and_counted(demo_api):
         assert said["requests"] == 40
         assert sum(said["answers"].values()) == 40
         assert said["answers"]["200"] >= 3
-        await client.post(HOLD, json={"connections": 6, "seconds": 30, "kind": "leak"})
+        await fill(demo_api, client)
         assert (await client.post(BURST, json={"requests": 10})).json()["answers"] == {"503": 10}
 
 

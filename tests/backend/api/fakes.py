@@ -275,6 +275,12 @@ class World:
         )
         self.app = build_api(self.deps)
 
+    def reset(self) -> None:
+        """No sources, nothing asked, nothing recorded."""
+        self.sources.all.clear()
+        self.guard.cleanups.clear()
+        self.audit.rows.clear()
+
     async def ping(self) -> float:
         if self.ping_failure:
             raise self.ping_failure
