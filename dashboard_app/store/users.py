@@ -44,6 +44,8 @@ class UserStore:
 
     async def by_email(self, email: str, limit_s: float = 2.0) -> UserRecord | None:
         """The account of `email` in any case, or None."""
+        if not _may_be_stored(email):
+            return None
 
         async def work(connection: AsyncConnection) -> UserRecord | None:
             row = (await connection.execute(select(users).where(func.lower(users.c.email) == email.lower()))).one_or_none()
@@ -103,11 +105,18 @@ async def insert_user(connection: AsyncConnection, email: str, name: str, role: 
 
 async def _update(connection: AsyncConnection, email: str, changes: Mapping[str, Any]) -> UserRecord:
     """The account after `changes`. Raises NotFound."""
+    if not _may_be_stored(email):
+        raise NotFound("There is no account with this email.")
     statement = update(users).where(func.lower(users.c.email) == email.lower())
     row = (await connection.execute(statement.values(updated_at=func.now(), **changes).returning(users))).one_or_none()
     if row is None:
         raise NotFound("There is no account with this email.")
     return record_of(row)
+
+
+def _may_be_stored(text: str) -> bool:
+    """False for what PostgreSQL takes in no text: NUL, and halves of surrogate pairs."""
+    return "\x00" not in text and text.encode("utf-8", "ignore").decode() == text
 
 
 def record_of(row: Row[Any]) -> UserRecord:

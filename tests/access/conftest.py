@@ -1,6 +1,27 @@
+import os
+
 import pytest
 
+from dashboard_app.store.database import Database
+from dashboard_app.store.migrations import migrate
+from dashboard_app.store.tables import metadata
 from tests.access.parts import opened
+
+_MIGRATED = []
+
+
+@pytest.fixture
+async def fresh_database(postgres, settings_for):
+    """A database of this room with every table and no row: migrated once, emptied for each test."""
+    if not _MIGRATED:
+        address = postgres.create_database(f"access_{os.getpid()}")
+        database = Database(lambda: address, settings_for())
+        await migrate(database)
+        await database.close()
+        _MIGRATED.append(address.database)
+    tables = ", ".join(table.name for table in metadata.sorted_tables)
+    postgres.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE", database=_MIGRATED[0])
+    return postgres.address(_MIGRATED[0])
 
 
 @pytest.fixture

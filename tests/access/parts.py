@@ -14,7 +14,6 @@ from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Role
 from dashboard_app.store.database import Database
-from dashboard_app.store.migrations import migrate
 
 PASSWORD = "correct-horse-battery-7"
 
@@ -47,10 +46,9 @@ class Parts:
 
 @asynccontextmanager
 async def opened(address, settings, clock=None):
-    """Started parts on a migrated database, closed afterwards."""
+    """Started parts on a database that has the tables, closed afterwards."""
     parts = Parts(address, settings, clock)
     try:
-        await migrate(parts.database)
         await parts.audit.start()
         await parts.identity.start()
         yield parts
