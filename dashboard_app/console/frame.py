@@ -82,4 +82,3 @@ def _next_step(fallback: Any, state: BreakerState) -> str:
     if fallback.trying:
         return "trying"
     return "soon" if fallback.next_try_s is None else "next"
-

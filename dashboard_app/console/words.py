@@ -11,7 +11,7 @@ NB = "\u00a0"
 """Joins a number and its unit."""
 THIN = "\u202f"
 """Groups thousands."""
-UNKNOWN = "–"
+UNKNOWN = "\u2013"
 """A value that is not known. Zero is a measured zero."""
 
 _BOLD, _BOLD_END = "\ue000", "\ue001"
@@ -35,7 +35,7 @@ def span(seconds: float) -> str:
 
 
 def age(seconds: float | None) -> str:
-    """How old a reading is: now · 12 s ago · 8 min ago; – when there is none."""
+    """How old a reading is: now · 12 s ago · 8 min ago; a dash when there is none."""
     if seconds is None:
         return UNKNOWN
     return "now" if seconds < 1 else f"{span(seconds)} ago"

@@ -75,7 +75,9 @@ class FakeLoader:
             )
         }
         now = datetime.now(UTC)
-        last = SimpleNamespace(started_at=now - timedelta(seconds=164), ended_at=now.replace(microsecond=0, second=0), duration_s=42.0, failed=2)
+        last = SimpleNamespace(
+            started_at=now - timedelta(seconds=164), ended_at=now.replace(microsecond=0, second=0), duration_s=42.0, failed=2
+        )
         return SimpleNamespace(lanes=lanes, pace="batched", last_round=last if self.total else None)
 
     def refresh(self) -> bool:
@@ -107,7 +109,7 @@ class FakeBackend:
 
     async def update_source(self, principal: Principal, source_id: int, changes: Mapping[str, object]) -> Source:
         self._note("update", (source_id, dict(changes)))
-        known = {name: value for name, value in changes.items() if name not in ("password",)}
+        known = {name: value for name, value in changes.items() if name != "password"}
         return replace(self.snapshot.sources[source_id], **known)  # type: ignore[arg-type]
 
     async def delete_source(self, principal: Principal, source_id: int) -> None:
@@ -168,7 +170,7 @@ class FakeConsole:
     def acted(self) -> None:
         self.acts += 1
 
-    def try_now(self, principal: Principal) -> None:
+    async def try_now(self, principal: Principal) -> None:
         self.breakers["api"].try_now()
 
     def fail(self) -> None:
@@ -186,7 +188,7 @@ class FakeConsole:
         self.snapshot.version += 1
 
 
-def source(source_id: int, name: str, kind: SourceKind, host: str, port: int, database: str, **more: Any) -> Source:
+def source(source_id: int, name: str, kind: SourceKind, host: str, port: int, database: str, **more: Any) -> Source:  # noqa: PLR0917 - a table's columns
     at = datetime(2026, 11, 1, tzinfo=UTC)
     facts: dict[str, Any] = {"username": "spillway", "options": {}, "environment": "prod", "tags": ("shop",), "enabled": True} | more
     return Source(id=source_id, name=name, kind=kind, host=host, port=port, database=database, created_at=at, updated_at=at, **facts)
@@ -307,6 +309,6 @@ def story(clock: Clock) -> FakeSnapshot:
     snapshot.pool = FakeReading(status_json(), now - 0.4)
     config = ThrottlingConfig(
         Level.AGGRESSIVE, 3, 30, 1000, False, False, "warning", 83.3, ("25 of 30 connections in use",), 42, 30.0, wall
-    )  # noqa: FBT003
+    )
     snapshot.throttling = FakeReading(config, now - 1.0)
     return snapshot

@@ -23,13 +23,13 @@ def field(name: str, label: str, error: rx.Var[str], *, hint: rx.Var[str] | str 
     )
 
 
-def choice(name: str, label: str, options: list[str], error: rx.Var[str], *, hint: str = "", **props: Any) -> rx.Component:
-    """A native drop-down called `name`."""
+def choice(name: str, label: str, options: list[tuple[str, str]], error: rx.Var[str], *, hint: str = "", **props: Any) -> rx.Component:
+    """A native drop-down called `name`; each option is its value and its words."""
     identifier = f"field-{name}"
     return rx.el.div(
         rx.el.label(label, html_for=identifier),
         rx.el.select(
-            *(rx.el.option(option, value=option) for option in options),
+            *(rx.el.option(text, value=value) for value, text in options),
             id=identifier,
             name=name,
             class_name="in",

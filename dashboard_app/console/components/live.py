@@ -3,6 +3,7 @@
 from typing import Any
 
 import reflex as rx
+from reflex.event import no_args_event_spec
 from reflex.vars import VarData
 
 
@@ -54,7 +55,11 @@ class After(rx.Component):
     tag = "After"
     seconds: rx.Var[int]
     stamp: rx.Var[str]
-    on_done: rx.EventHandler[rx.event.no_args_event_spec]
+
+    @classmethod
+    def get_event_triggers(cls) -> dict[str, Any]:
+        """The usual triggers and `on_done`, which carries no values."""
+        return super().get_event_triggers() | {"on_done": no_args_event_spec}
 
 
 after = After.create

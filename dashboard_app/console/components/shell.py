@@ -1,5 +1,7 @@
 """The frame of every page: navigation, the header with its vitals, the user's menu, the banner, toast and live region."""
 
+from typing import Any
+
 import reflex as rx
 from reflex.style import set_color_mode
 from reflex_components_core.core.banner import has_connection_errors
@@ -38,7 +40,7 @@ def logo_mark() -> rx.Component:
     return rx.image(src="/favicon.svg", alt="", width="22px", height="22px", class_name="mark")
 
 
-def _nav_items() -> list[tuple[str, str, str, str, rx.Var | None]]:
+def _nav_items() -> list[tuple[str, str, str, str, Any]]:
     """The built pages: key, address, icon, name, and who sees it."""
     return [
         ("sources", "/", "database", "Sources", None),
@@ -68,7 +70,9 @@ def _side(page: str) -> rx.Component:
     """The navigation at the side; below 1280 px its words are hidden from sight only."""
     items = []
     for key, href, icon_name, name, seen in _nav_items():
-        item = link(icon(icon_name, 17), rx.el.span(name), _chip(key), to=href, title=name, class_name="nv", custom_attrs=_current(key, page))
+        item = link(
+            icon(icon_name, 17), rx.el.span(name), _chip(key), to=href, title=name, class_name="nv", custom_attrs=_current(key, page)
+        )
         items.append(item if seen is None else rx.cond(seen, item, rx.fragment()))
     return rx.el.aside(
         link(logo_mark(), rx.el.b("Spillway"), to="/", title="Spillway", class_name="logo"),

@@ -46,7 +46,7 @@ def _form_dialog() -> rx.Component:
                     disabled=SourceForm.busy != "",
                     on_click=SourceForm.intend("save"),
                 ),
-                rx.el.button("Cancel", type="button", class_name="btn", on_click=SourceForm.show(False)),  # noqa: FBT003 - an event's value
+                rx.el.button("Cancel", type="button", class_name="btn", on_click=SourceForm.show(False)),
                 rx.el.button(
                     icon("plug-zap"),
                     rx.cond(SourceForm.busy == "test", "Testing…", "Test"),
@@ -108,9 +108,9 @@ def _fields() -> rx.Component:
         choice(
             "sslmode",
             "TLS",
-            ["", *SSL_MODES],
+            [("", "default"), *((mode, mode) for mode in SSL_MODES)],
             errors.sslmode,
-            hint="Empty: prefer on this machine, verify-full elsewhere",
+            hint="Default: prefer on loopback, else verify-full",
             default_value=values.sslmode,
         ),
         field("environment", "Environment", errors.environment, default_value=values.environment),

@@ -5,7 +5,7 @@ from typing import Any
 
 import reflex as rx
 
-from dashboard_app.console import frame
+from dashboard_app.console import frame, words
 from dashboard_app.console.context import console
 from dashboard_app.console.rows import shell as rows
 from dashboard_app.console.saved import keep
@@ -36,7 +36,7 @@ class ShellState(rx.State):
     level: rows.LevelVital = rows.LevelVital()
     pool: rows.PoolVital = rows.PoolVital()
     breaker: rows.BreakerVital = rows.BreakerVital()
-    round_text: str = "–"
+    round_text: str = words.UNKNOWN
     own_load: str = ""
     nav: rows.NavCounts = rows.NavCounts()
     is_fallback: bool = False
@@ -57,7 +57,7 @@ class ShellState(rx.State):
             self.is_signed_out = True
             return
         try:
-            console().try_now(principal)
+            await console().try_now(principal)
         except SpillwayError as failure:
             self._say(failure.detail, "warn")
         fill(self)

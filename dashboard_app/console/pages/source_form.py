@@ -6,7 +6,17 @@ import reflex as rx
 
 from dashboard_app.console.context import console
 from dashboard_app.console.pages.shell_state import ShellState
-from dashboard_app.console.rows.source_form import FieldErrors, SourceFields, StepRow, changes_of, check, errors_of, fields_of, settings_of, steps_of
+from dashboard_app.console.rows.source_form import (
+    FieldErrors,
+    SourceFields,
+    StepRow,
+    changes_of,
+    check,
+    errors_of,
+    fields_of,
+    settings_of,
+    steps_of,
+)
 from dashboard_app.console.saved import forget, keep
 from dashboard_app.console.session import principal_of
 from dashboard_app.model.errors import Conflict, InvalidInput, SpillwayError
@@ -60,7 +70,7 @@ class SourceForm(rx.State):
             self._open(f"Edit {source.name}", fields_of(source))
 
     @rx.event
-    def show(self, is_open: bool) -> None:  # noqa: FBT001 - the dialog's own signature
+    def show(self, is_open: bool) -> None:
         """Close the form (or keep it open)."""
         self.is_open = is_open
 
@@ -101,7 +111,7 @@ class SourceForm(rx.State):
         self.is_deleting = True
 
     @rx.event
-    def show_delete(self, is_open: bool) -> None:  # noqa: FBT001 - the dialog's own signature
+    def show_delete(self, is_open: bool) -> None:
         """Close the dialog (or keep it open)."""
         self.is_deleting = is_open
 
@@ -145,7 +155,9 @@ class SourceForm(rx.State):
         report = await console().backend.test_source(await self._principal(), settings)
         async with self:
             self.steps, self.busy = steps_of(report), ""
-            self.note = "Every step passed." if report["ok"] else "It can be saved as it is: it will be shown as unhealthy until it answers."
+            self.note = (
+                "Every step passed." if report["ok"] else "It can be saved as it is: it will be shown as unhealthy until it answers."
+            )
 
     async def _save(self, settings: SourceSettings, source_id: int) -> None:
         """Create or change the source and close the form."""

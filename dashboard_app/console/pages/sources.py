@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from dashboard_app.console import words
 from dashboard_app.console.components.empty import empty
 from dashboard_app.console.components.icons import STATE_ICONS, icon, icon_of
 from dashboard_app.console.components.live import age, patched_rows, rows_again, sentence, strip
@@ -38,7 +39,9 @@ def _head() -> rx.Component:
     """The verdict, the line under it, and what may be done."""
     return rx.el.div(
         rx.el.div(
-            sentence(rx.cond(SourcesState.is_loading, "Reading sources…", SourcesState.verdict), "h1", custom_attrs={"aria-live": "polite"}),
+            sentence(
+                rx.cond(SourcesState.is_loading, "Reading sources…", SourcesState.verdict), "h1", custom_attrs={"aria-live": "polite"}
+            ),
             sentence(SourcesState.lede, "p", class_name="lede"),
         ),
         rx.el.div(
@@ -84,8 +87,12 @@ def _progress() -> rx.Component:
         _lane("health", "Health", SourcesState.health_lane),
         _lane("metrics", "Metrics", SourcesState.metrics_lane),
         link(
-            rx.el.div(rx.el.b("Pool"), rx.el.span(ShellState.pool.text, class_name="num"), rx.el.small(ShellState.level.word), class_name="pl"),
-            rx.el.div(rx.el.span(class_name=f"b-{ShellState.pool.bar}", style={"width": f"{ShellState.pool.percent}%"}), class_name="pb pool"),
+            rx.el.div(
+                rx.el.b("Pool"), rx.el.span(ShellState.pool.text, class_name="num"), rx.el.small(ShellState.level.word), class_name="pl"
+            ),
+            rx.el.div(
+                rx.el.span(class_name=f"b-{ShellState.pool.bar}", style={"width": f"{ShellState.pool.percent}%"}), class_name="pb pool"
+            ),
             rx.el.small(SourcesState.pool_note, class_name="pn"),
             to="/pool",
             class_name="prog short",
@@ -98,7 +105,7 @@ def _progress() -> rx.Component:
                     rx.el.b(SourcesState.last_round.took, class_name="num"),
                     rx.el.small(sentence(SourcesState.last_round.ended)),
                 ),
-                rx.fragment(rx.el.small("Last full round"), rx.el.b("–"), rx.el.small("none since the start")),  # noqa: RUF001 - not known
+                rx.fragment(rx.el.small("Last full round"), rx.el.b(words.UNKNOWN), rx.el.small("none since the start")),
             ),
             class_name="lastr",
         ),
@@ -147,7 +154,13 @@ def _filters() -> rx.Component:
         _picker("Env", SourcesState.environments),
         _picker("Tag", SourcesState.tags),
         rx.el.span(class_name="sp"),
-        link(icon("arrow-up-down", 14), SourcesState.sort.word, to=SourcesState.sort.href, class_name="btn ghost sel", title="Change the order"),
+        link(
+            icon("arrow-up-down", 14),
+            SourcesState.sort.word,
+            to=SourcesState.sort.href,
+            class_name="btn ghost sel",
+            title="Change the order",
+        ),
         class_name="filters",
     )
 
@@ -183,7 +196,8 @@ def _picker(label: str, choices: rx.Var[list[Choice]]) -> rx.Component:
 def _option(choice: rx.Var[Choice]) -> rx.Component:
     """One link of a menu."""
     return rx.dropdown_menu.item(
-        link(choice.word, to=choice.href, replace=True, custom_attrs={"aria-current": rx.cond(choice.is_on, "true", "false")}), as_child=True
+        link(choice.word, to=choice.href, replace=True, custom_attrs={"aria-current": rx.cond(choice.is_on, "true", "false")}),
+        as_child=True,
     )
 
 
@@ -229,7 +243,9 @@ def _skeleton() -> rx.Component:
     """Rows of final height before the very first answer."""
     return rx.fragment(
         *(
-            rx.el.div(rx.el.div(role="cell", class_name="ghost-bar"), class_name="row skel", role="row", custom_attrs={"aria-hidden": "true"})
+            rx.el.div(
+                rx.el.div(role="cell", class_name="ghost-bar"), class_name="row skel", role="row", custom_attrs={"aria-hidden": "true"}
+            )
             for _ in range(_SKELETON_ROWS)
         )
     )
@@ -259,7 +275,7 @@ def source_card(row: rx.Var[SourceRow]) -> rx.Component:
         rx.el.div(sentence(row.why, class_name=rx.cond(row.is_quiet, "quiet", "")), role="cell", class_name="c-why"),
         rx.el.div(strip(recent=row.recent), role="cell", class_name="c-hist"),
         rx.el.div(
-            rx.cond(row.unit != "", rx.fragment(rx.el.b(row.latency), rx.el.i(row.unit)), rx.el.span("–", class_name="dim")),  # noqa: RUF001 - not known
+            rx.cond(row.unit != "", rx.fragment(rx.el.b(row.latency), rx.el.i(row.unit)), rx.el.span(words.UNKNOWN, class_name="dim")),
             role="cell",
             class_name="c-lat num",
         ),
@@ -270,7 +286,7 @@ def source_card(row: rx.Var[SourceRow]) -> rx.Component:
                     rx.el.span(rx.el.span(class_name=f"bar b-{row.fill_tone}", style={"width": f"{row.fill}%"}), class_name="mini"),
                     rx.el.span(rx.el.b(row.used), rx.el.i("/ ", row.limit), class_name="num"),
                 ),
-                rx.el.span("–", class_name="dim"),  # noqa: RUF001 - not known
+                rx.el.span(words.UNKNOWN, class_name="dim"),
             ),
             role="cell",
             class_name="c-conn",

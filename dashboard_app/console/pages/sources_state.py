@@ -9,7 +9,18 @@ from dashboard_app.console.context import console
 from dashboard_app.console.listing import RowPatch
 from dashboard_app.console.pages.shell_state import ShellState, enter, fill
 from dashboard_app.console.rows.lanes import LaneRow, RoundRow, lane_row, round_row
-from dashboard_app.console.rows.listing import PAGE_ROWS, Choice, Query, environments, kept_order, kinds, no_match, segment_counts, segments, tags
+from dashboard_app.console.rows.listing import (
+    PAGE_ROWS,
+    Choice,
+    Query,
+    environments,
+    kept_order,
+    kinds,
+    no_match,
+    segment_counts,
+    segments,
+    tags,
+)
 from dashboard_app.console.rows.sources import SourceRow
 from dashboard_app.console.rows.verdict import lede, verdict
 from dashboard_app.console.session import assign, principal_of

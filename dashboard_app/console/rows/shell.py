@@ -16,7 +16,7 @@ from dashboard_app.model.pool import Level, PoolHealth, ThrottlingConfig
 
 @dataclass(frozen=True, slots=True)
 class LevelVital:
-    """The throttling level of the header. `word` is the bare level name, – before the first answer."""
+    """The throttling level of the header. `word` is the bare level name, a dash before the first answer."""
 
     word: str = words.UNKNOWN
     label: str = "Level"

@@ -83,7 +83,7 @@ def source_row(
         used=used,
         limit=limit,
         fill=fill,
-        fill_tone=_fill_tone(fill, status),
+        fill_tone=_fill_tone(fill, status) if source.enabled else "n",
         stamp=_stamp(health.checked_at if health else None),
         late_s=late_s,
         age_s=None if age_s is None else round(age_s, 1),
@@ -151,7 +151,7 @@ def _unit(name: str, units: Mapping[str, str]) -> str:
     return sent or next((unit for ending, unit in by_name.items() if name.endswith(f"_{ending}")), "")
 
 
-def _observed(value: float | str | bool | None, unit: str) -> str:  # noqa: FBT001 - a check's observed value may be one
+def _observed(value: float | str | bool | None, unit: str) -> str:
     """An observed value as words."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return words.quantity(value, unit)
@@ -172,7 +172,7 @@ def _since(health: Health) -> str:
 
 
 def _connections(metrics: Mapping[str, float]) -> tuple[str, str, int]:
-    """Used, the limit, and the bar's width in percent; – when they are not known."""
+    """Used, the limit, and the bar's width in percent; a dash when they are not known."""
     used, limit = metrics.get("connections_used"), metrics.get("connections_max")
     if used is None or not limit:
         return words.UNKNOWN, "", 0

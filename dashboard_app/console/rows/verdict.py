@@ -14,25 +14,31 @@ _NAMED = 2
 def verdict(sources: Sequence[Source], healths: Mapping[int, Health], fallback_since: datetime | None = None) -> str:
     """How many sources are down or need a look; in the past tense, with the time, when `fallback_since` is given."""
     watched = [source for source in sources if source.enabled]
-    total, were = len(watched), "were" if fallback_since else "are"
-    at = f" at {words.clock(fallback_since)}" if fallback_since else ""
     if not sources:
         return "No sources yet"
     if not watched:
-        return f"All {words.plural(len(sources), 'source')} are paused" if len(sources) > 1 else "The only source is paused"
-    count = _counter(watched, healths)
+        return "The only source is paused" if len(sources) == 1 else f"All {words.plural(len(sources), 'source')} are paused"
     if not any(source.id in healths for source in watched):
-        return f"Reading {words.plural(total, 'source')}…"
-    down = count[HealthStatus.UNHEALTHY]
-    if down and down + count[HealthStatus.UNKNOWN] == total and total > 1:
+        return f"Reading {words.plural(len(watched), 'source')}…"
+    return _judged(watched, _counter(watched, healths), fallback_since)
+
+
+def _judged(watched: Sequence[Source], count: Mapping[HealthStatus, int], fallback_since: datetime | None) -> str:
+    """The verdict on sources of which at least one was checked."""
+    total, were = len(watched), "were" if fallback_since else "are"
+    at = f" at {words.clock(fallback_since)}" if fallback_since else ""
+    down, look = count[HealthStatus.UNHEALTHY], count[HealthStatus.DEGRADED] + count[HealthStatus.UNKNOWN]
+    if total == 1:
+        word = "down" if down else next(status.value for status, number in count.items() if number)
+        return f"{watched[0].name} {_be(1, were)} {word}{at}"
+    if down and down + count[HealthStatus.UNKNOWN] == total:
         return "No source answered in the last round" + (f" before {words.clock(fallback_since)}" if fallback_since else "")
     if down:
-        return f"{down} of {_sources(total)} {_be(down, were)} down{at}" if total > 1 else f"{watched[0].name} {_be(1, were)} down{at}"
-    look = count[HealthStatus.DEGRADED] + count[HealthStatus.UNKNOWN]
+        return f"{down} of {_sources(total)} {_be(down, were)} down{at}"
     if look:
         needs = "needed" if fallback_since else "needs" if look == 1 else "need"
         return f"{look} of {_sources(total)} {needs} a look{at}"
-    return f"All {_sources(total)} {were} healthy{at}" if total > 1 else f"{watched[0].name} {_be(1, were)} healthy{at}"
+    return f"All {_sources(total)} {were} healthy{at}"
 
 
 def lede(sources: Sequence[Source], healths: Mapping[int, Health], *, is_fallback: bool = False) -> str:
