@@ -49,6 +49,8 @@ class Fleet:
         self._plan = plan
         self._passwords: Password = {}
         self.proxies: dict[str, FaultProxy] = {}
+        self.is_at_sea = False
+        """True once every source is registered."""
 
     async def run(self) -> None:
         """Set sail and stay at sea until cancelled; waits for a database that is away."""
@@ -57,6 +59,7 @@ class Fleet:
             await self._until_done(self._prepare)
             await self._listen()
             await self._until_done(self._register)
+            self.is_at_sea = True
             log.info("the demo's fleet of %d sources is at sea", len(self._plan))
             async with asyncio.TaskGroup() as group:
                 group.create_task(Life(self._home, self._clock).run(), name="demo life")
