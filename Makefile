@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := $(PYTHON) tools/bootstrap.py
 ARGS ?= --help
+# Compiled modules are kept: without them a start takes seconds longer.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run demo dev build cli test check format lock
 .DEFAULT_GOAL := help
