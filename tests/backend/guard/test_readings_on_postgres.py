@@ -17,13 +17,18 @@ from tests.conftest import PostgresForTests
 
 
 def all_readings(system: Guarded) -> float:
-    """The slowest of the guard's readings, in seconds; each must also be JSON."""
-    guard, slowest = system.guard, 0.0
-    for reading in (guard.status, guard.config_json, guard.holders_json, guard.history, guard.hint):
-        began = time.perf_counter()
-        json.dumps(reading())
-        slowest = max(slowest, time.perf_counter() - began)
-    return slowest
+    """The slowest of the guard's readings, in seconds, each the best of three (other processes share the machine); all must be JSON."""
+    guard = system.guard
+    return max(
+        min(_took(reading) for _ in range(3))
+        for reading in (guard.status, guard.config_json, guard.holders_json, guard.history, guard.hint)
+    )
+
+
+def _took(reading: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    json.dumps(reading())
+    return time.perf_counter() - began
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+import sys
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from dashboard_app.backend.guard.call_site import UNKNOWN, call_site
+from dashboard_app.backend.guard.driver import backend_pid, driver_state
+from dashboard_app.backend.guard.sites import OTHER, Sites
+from dashboard_app.model.pool import HolderState
+
+
+def asyncpg_like(*, is_closed: bool = False, is_in_transaction: bool = False) -> SimpleNamespace:
+    return SimpleNamespace(is_closed=lambda: is_closed, is_in_transaction=lambda: is_in_transaction, get_server_pid=lambda: 77)
+
+
+def psycopg_like(status: int) -> SimpleNamespace:
+    return SimpleNamespace(info=SimpleNamespace(transaction_status=status, backend_pid=78))
+
+
+@pytest.mark.parametrize(
+    ("driver", "state"),
+    [
+        (asyncpg_like(is_in_transaction=True), HolderState.IDLE_IN_TRANSACTION),
+        (asyncpg_like(), HolderState.IDLE),
+        (asyncpg_like(is_closed=True, is_in_transaction=True), HolderState.IDLE),
+        (psycopg_like(0), HolderState.IDLE),
+        (psycopg_like(1), HolderState.QUERY),
+        (psycopg_like(2), HolderState.IDLE_IN_TRANSACTION),
+        (psycopg_like(3), HolderState.IDLE_IN_TRANSACTION),
+        (psycopg_like(4), HolderState.IDLE),
+        (SimpleNamespace(in_transaction=True), HolderState.IDLE_IN_TRANSACTION),
+        (SimpleNamespace(in_transaction=False), HolderState.IDLE),
+        (SimpleNamespace(), None),
+        (None, None),
+    ],
+)
+def test_each_driver_tells_its_state_in_its_own_way(driver: object, state: HolderState | None) -> None:
+    assert driver_state(driver) is state
+
+
+@pytest.mark.parametrize(
+    ("driver", "pid"), [(asyncpg_like(), 77), (asyncpg_like(is_closed=True), None), (psycopg_like(0), 78), (None, None)]
+)
+def test_a_live_connection_knows_its_server_process(driver: object, pid: int | None) -> None:
+    assert backend_pid(driver) == pid
+
+
+def test_the_call_site_is_the_applications_innermost_frame() -> None:
+    assert call_site() == f"{__name__}.test_the_call_site_is_the_applications_innermost_frame:{sys._getframe().f_lineno}"
+
+
+def test_code_of_libraries_alone_has_no_call_site() -> None:
+    namespace: dict[str, str] = {}
+    thread = threading.Thread(target=exec, args=(compile("found = call_site()", "<made>", "exec"), {"call_site": call_site}, namespace))
+    thread.start()
+    thread.join()
+    assert namespace["found"] == UNKNOWN
+
+
+def test_call_sites_are_counted_with_their_seconds_and_bounded_in_number() -> None:
+    sites = Sites()
+    for number in range(600):
+        sites.add(f"site {number}", 0.001)
+    for held in range(1, 101):
+        sites.add("site 7", held / 100)
+    rows = sites.rows()
+    assert rows[0] == {"call_site": "site 7", "checkouts": 101, "held_s_total": 50.501, "held_s_p95": 0.95}
+    assert [row["checkouts"] for row in rows if row["call_site"] == OTHER] == [100]
+    assert len(rows) == 501
