@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import TextClause, text
+from sqlalchemy.exc import DBAPIError
 
+from dashboard_app.model.errors import Failed
 from dashboard_app.model.health import Health, Metrics
 from dashboard_app.store.database import Database, unavailable_errors
 
@@ -18,7 +20,7 @@ RETENTION_STEP = 5_000
 _RESTORE_STEP = 50
 
 _WRITE = text("""
-WITH found AS (SELECT id FROM data_sources WHERE id = ANY(CAST(:ids AS bigint[]))),
+WITH found AS (SELECT id FROM data_sources WHERE id = ANY(CAST(:ids AS bigint[])) FOR KEY SHARE),
 healths AS (
     INSERT INTO health_samples (source_id, checked_at, status, latency_ms, message)
     SELECT h.source_id, h.checked_at, h.status, h.latency_ms, h.message
@@ -117,7 +119,12 @@ class SampleStore:
         self._database = database
 
     async def write(self, healths: Sequence[Health], metrics: Sequence[Metrics]) -> None:
-        """Keep these samples, in one statement; those of sources that are gone and those already kept are passed over."""
+        """Keep these samples, in one statement; those of sources that are gone and those already kept are passed over.
+
+        Raises:
+            Failed: the database refused a sample; none of them is kept.
+
+        """
         values = {
             "ids": sorted({health.data_source_id for health in healths} | {sample.data_source_id for sample in metrics}),
             "h_ids": [health.data_source_id for health in healths],
@@ -130,9 +137,12 @@ class SampleStore:
             "m_metrics": [json.dumps(dict(sample.metrics), allow_nan=False) for sample in metrics],
             "m_units": [json.dumps(dict(sample.units)) for sample in metrics],
         }
-        with unavailable_errors():
-            async with self._database.engine.begin() as connection:
-                await connection.execute(_WRITE, values)
+        try:
+            with unavailable_errors():
+                async with self._database.engine.begin() as connection:
+                    await connection.execute(_WRITE, values)
+        except DBAPIError as error:
+            raise Failed("The database refused samples") from error
 
     async def points(self, source_id: int, metric: str, since: datetime, until: datetime, points: int) -> list[tuple[int, float]]:
         """(epoch in ms, value) in order of time, at most `points`: all there are, or the least and the greatest of each of points/2 spans."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event
 
-from dashboard_app.model.errors import DatabaseUnavailable
+from dashboard_app.model.errors import DatabaseUnavailable, Failed
 from dashboard_app.model.health import Health, HealthStatus, Metrics
 from dashboard_app.store.database import Database
 from dashboard_app.store.migrations import migrate
@@ -35,6 +35,11 @@ async def test_a_thousand_samples_of_both_kinds_are_one_statement(database):
     (recent,) = await store.recent(30)
     assert (recent.letters, recent.message, recent.since) == ("w" * 30, "slow ü '", START)
     assert len(await store.points(1, "size_bytes", START, START + timedelta(hours=1), 1000)) == 1000
+
+
+async def test_a_sample_that_the_database_refuses_is_a_failure_not_an_outage(database):
+    with pytest.raises(Failed):
+        await SampleStore(database).write([Health(1, HealthStatus.HEALTHY, START, 1.0, START, "NUL \0")], [])
 
 
 async def test_a_database_that_is_away_is_named_so(database, postgres):

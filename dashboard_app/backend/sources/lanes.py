@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 from dashboard_app.model.errors import DeadlinePassed
 
-FAST_PLACES = 8
-SLOW_PLACES = 4
-FAST_HOLD_S = 1.0
+FAST_PLACES = 16
+SLOW_PLACES = 8
+FAST_HOLD_S = 0.5
 """A probe in the fast lane gives its place to the next after this long, though it goes on: a source that begins to hang
-costs the others a second at most. How many go on at once is bounded by one per source and the probe's own time limit."""
-WAIT_LIMIT_S = 2.0
+costs the others half a second at most. How many go on at once is bounded by one per source and the probe's own time limit."""
+WAIT_LIMIT_S = 1.5
 
 
 class Lanes:

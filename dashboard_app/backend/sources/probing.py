@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 
 SHARED_S = 1.0
 """A result younger than this is given to whoever asks next."""
-METRICS_SHARE = 0.5
-"""The part of the probe's limit that metrics get: a health that waits behind them still answers within 1.5 limits."""
+METRICS_SHARE = 0.4
+"""The part of the probe's limit that metrics get: a health that waits behind them still answers within 1.4 limits."""
 IDLE_S = 300.0
 TURN_S = 2.0
 SWEEP_EVERY_TURNS = 8
@@ -116,7 +116,7 @@ class Probing:
         if password is None:
             password = Secret("") if source_id is None else self._sources.credentials(source_id)
         probe = _PROBES[settings.kind](target_of(settings, password), self._resolver, self._clock)
-        async with self._lanes.place(slow=True):
+        async with self._lanes.place(slow=False):
             return await probe.test(self._limit_s)
 
     def last(self, source_id: int) -> Health | None:

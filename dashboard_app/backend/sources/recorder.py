@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TypeVar
 
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import DatabaseUnavailable
+from dashboard_app.model.errors import DatabaseUnavailable, Failed
 from dashboard_app.model.health import Health, Metrics
 from dashboard_app.store.samples import SampleStore
 
@@ -64,6 +64,9 @@ class Recorder:
             except DatabaseUnavailable as error:
                 log.debug("%d samples wait: %s", self.waiting, error.detail)
                 return
+            except Failed:
+                self.dropped_total += len(healths) + len(metrics)
+                log.exception("%d samples are given up, so that they do not hold up the rest", len(healths) + len(metrics))
             _take_out(self._healths, healths)
             _take_out(self._metrics, metrics)
 

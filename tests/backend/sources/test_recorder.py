@@ -5,7 +5,7 @@ import pytest
 from dashboard_app.backend.sources import recorder as recorder_module
 from dashboard_app.backend.sources.recorder import Recorder
 from dashboard_app.model.clock import ManualClock
-from dashboard_app.model.errors import DatabaseUnavailable
+from dashboard_app.model.errors import DatabaseUnavailable, Failed
 from dashboard_app.model.health import Health, HealthStatus, Metrics
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -13,13 +13,15 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 class FakeStore:
     def __init__(self) -> None:
-        self.is_away = False
+        self.is_away = self.refuses = False
         self.batches: list[tuple[int, int]] = []
         self.forgotten: list[datetime] = []
 
     async def write(self, healths, metrics) -> None:
         if self.is_away:
             raise DatabaseUnavailable
+        if self.refuses:
+            raise Failed
         self.batches.append((len(healths), len(metrics)))
 
     async def forget(self, before) -> int:
@@ -75,6 +77,16 @@ async def test_with_the_database_away_the_oldest_goes_and_is_counted(recorder, s
     store.is_away = False
     await recorder.flush()
     assert store.batches == [(5, 0)]
+
+
+async def test_samples_that_the_database_refuses_are_counted_and_hold_up_nothing(recorder, store):
+    take(recorder, healths=3)
+    store.refuses = True
+    await recorder.flush()
+    store.refuses = False
+    take(recorder, healths=1)
+    await recorder.flush()
+    assert (recorder.waiting, recorder.dropped_total, store.batches) == (0, 3, [(1, 0)])
 
 
 async def test_old_samples_are_deleted_once_an_hour_and_tried_again_when_that_failed(recorder, store, clock):
