@@ -1,0 +1,47 @@
+import asyncio
+
+import pytest
+from argon2 import PasswordHasher
+
+from dashboard_app.access import passwords as passwords_module
+from dashboard_app.access.passwords import Passwords, check_new_password
+from dashboard_app.model.errors import InvalidInput, RateLimited
+from dashboard_app.model.secret import Secret
+
+
+@pytest.fixture
+def passwords():
+    passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    yield passwords
+    passwords.close()
+
+
+async def test_a_password_matches_its_own_hash_only(passwords):
+    hashed = await passwords.hash(Secret("correct-horse"))
+    assert hashed.reveal().startswith("$argon2id$")
+    assert await passwords.matches(hashed, Secret("correct-horse"))
+    assert not await passwords.matches(hashed, Secret("wrong-horse"))
+    assert not await passwords.matches(None, Secret("nobody has this password"))
+    assert not await passwords.matches(Secret("not a hash"), Secret("x"))
+    assert not await passwords.matches(hashed, Secret("x" * 2000))
+
+
+@pytest.mark.parametrize(("length", "is_good"), [(7, False), (8, True), (1024, True), (1025, False)])
+def test_a_new_password_has_8_to_1024_characters(length, is_good):
+    if is_good:
+        check_new_password(Secret("x" * length))
+    else:
+        with pytest.raises(InvalidInput):
+            check_new_password(Secret("x" * length))
+
+
+async def test_only_so_many_hashes_wait(passwords, monkeypatch):
+    monkeypatch.setattr(passwords_module, "_MAX_WAITING", 2)
+    results = await asyncio.gather(*(passwords.matches(None, Secret("x")) for _ in range(5)), return_exceptions=True)
+    assert sum(isinstance(result, RateLimited) for result in results) == 3
+
+
+async def test_a_hash_made_with_the_default_cost_is_of_the_recommended_kind():
+    passwords = Passwords()
+    assert "m=65536,t=3,p=4" in (await passwords.hash(Secret("correct-horse"))).reveal()
+    passwords.close()
