@@ -100,6 +100,7 @@ function drawMarks(u, host, marks) {
   ctx.save();
   ctx.font = `700 ${10 * k}px Inter, sans-serif`;
   ctx.textAlign = "center";
+  ctx.textBaseline = "alphabetic";
   for (const mark of marks) {
     const x = u.valToPos(mark.t, "x", true);
     if (x < left || x > left + width) continue;

@@ -247,7 +247,7 @@ class PoolState(rx.State):
         assign(
             self,
             has_status=True,
-            hero=rows.hero(status),
+            hero=rows.hero(status, is_live=not is_gone),
             reasons=rows.reasons(status, leaks),
             figures=rows.facts(status, pool_timeout_s=own),
         )

@@ -93,7 +93,7 @@ def _names(victims: Sequence[Mapping[str, Any]], verb: str) -> tuple[str, list[s
     """The first few victims in prose with their ages, and the rest as a list."""
     told = [f"{_who(victim)} · {verb} {words.span(float(victim['age_s']))}" for victim in victims]
     if len(told) <= _NAMED:
-        return words.listed(told, ", and" if len(told) == 2 else "and"), []  # noqa: PLR2004 - two are joined by one word
+        return words.listed(told), []
     return f"{', '.join(told[:_NAMED])} and {len(told) - _NAMED} more", told[_NAMED:]
 
 

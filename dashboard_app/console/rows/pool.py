@@ -123,6 +123,8 @@ def _slope(status: Mapping[str, Any]) -> float:
 def full_in_s(status: Mapping[str, Any]) -> float | None:
     """Seconds until nothing is left, when usage rises and that is within the hour; else None."""
     left = (status.get("forecast") or {}).get("exhaustion_in_s")
+    if status["pool"]["checked_out"] >= status["pool"]["capacity"]:
+        return None
     return float(left) if left is not None and _slope(status) > 0 and left < FILLING_WITHIN_S else None
 
 
@@ -149,8 +151,8 @@ def _told(level: Level, since: str) -> str:
     return f"Clients were {deed} at {since}." if since else f"Clients are {deed} by {level.value}."
 
 
-def hero(status: Mapping[str, Any]) -> PoolHero:
-    """The big figure, its badge and its bar."""
+def hero(status: Mapping[str, Any], *, is_live: bool = True) -> PoolHero:
+    """The big figure, its badge and its bar; the bar loses its tone when the figures are not live."""
     pool, look = status["pool"], theme.POOL[PoolHealth(status["status"])]
     capacity, pool_size, out = pool["capacity"], pool["size"], pool["checked_out"]
     in_pool, beyond = min(out, pool_size), max(0, out - pool_size)
@@ -161,7 +163,7 @@ def hero(status: Mapping[str, Any]) -> PoolHero:
         word=look.word,
         tone=look.tone,
         icon=look.icon,
-        bar=theme.usage_bar(status["usage_percent"]),
+        bar=theme.usage_bar(status["usage_percent"]) if is_live else "n",
         in_pool_percent=_share(in_pool, capacity),
         overflow_percent=_share(beyond, capacity),
         pool_mark_percent=_share(pool_size, capacity),

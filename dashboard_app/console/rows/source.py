@@ -1,5 +1,6 @@
 """One source as rows for `/sources/[id]`: verdict, facts, checks, key figures. Pure."""
 
+import re
 from dataclasses import dataclass, field
 
 from dashboard_app.console import theme, words
@@ -98,7 +99,8 @@ def _lede(source: Source, health: Health | None) -> str:
     if health.message:
         return f"{_sentence(health.message)}."
     latency = f" It answered in {words.duration(health.latency_ms / 1000)}." if health.latency_ms is not None else ""
-    return f"All {len(health.checks)} checks pass.{latency}" if health.checks else latency.strip()
+    passed = "1 check passes." if len(health.checks) == 1 else f"All {len(health.checks)} checks pass."
+    return f"{passed}{latency}" if health.checks else latency.strip()
 
 
 def _sentence(text: str) -> str:
@@ -147,29 +149,53 @@ def facts(source: Source) -> SourceFacts:
     return SourceFacts(_KIND_WORD[source.kind], theme.KIND_ICON[source.kind], where, source.environment, list(source.tags), source.username)
 
 
-def key_figures(metrics: Metrics | None, most: int = 8) -> list[Fact]:
-    """The measured numbers, in the order the source sent them."""
+_ORDER = (
+    "connections_used",
+    "transactions_per_s",
+    "cache_hit_percent",
+    "longest_query_s",
+    "replication_lag_s",
+    "locks_waiting",
+    "size_bytes",
+    "deadlocks_per_s",
+)
+_PART_OF_ANOTHER = ("connections_max",)
+MOST_FIGURES = 8
+
+
+def key_figures(metrics: Metrics | None) -> list[Fact]:
+    """At most eight measured numbers: those an operator asks for first, then the others as the source sent them."""
     if metrics is None:
         return []
-    items = list(metrics.metrics.items())[:most]
-    return [_figure(name, value, metrics.units.get(name, "")) for name, value in items]
+    known = metrics.metrics
+    names = [name for name in _ORDER if name in known]
+    names += [name for name in known if name not in (*_ORDER, *_PART_OF_ANOTHER)]
+    return [_figure(name, known[name], metrics) for name in names[:MOST_FIGURES]]
 
 
 _SHORT_UNITS = {"connections": "", "locks": "", "1/s": "/s"}
 
 
-def _figure(name: str, value: float, unit: str) -> Fact:
+def _figure(name: str, value: float, metrics: Metrics) -> Fact:
     """One number; its unit stands apart, its name loses what the unit says."""
-    shown, _, apart = words.quantity(value, "bytes" if unit == "bytes/s" else _SHORT_UNITS.get(unit, unit)).rpartition(words.NB)
-    label = check_name(name.removesuffix("_percent").removesuffix("_per_s").removesuffix("_bytes").removesuffix("_s"))
-    return Fact(label, shown or apart, (apart if shown else "") + ("/s" if unit == "bytes/s" else ""), _NOTES.get(name, ""))
+    limit = metrics.metrics.get("connections_max") if name == "connections_used" else None
+    if limit is not None:
+        return Fact("Connections", words.count(value), f"/ {words.count(limit)}", "of all applications")
+    unit = metrics.units.get(name, "")
+    per_s = "/s" if unit == "bytes/s" else ""
+    shown, _, apart = words.quantity(value, "bytes" if per_s else _SHORT_UNITS.get(unit, unit)).rpartition(words.NB)
+    label = check_name(re.sub("_(percent|bytes_per_s|per_s|bytes|s)$", "", name))
+    return Fact(label, shown or apart, (apart if shown else "") + per_s, _NOTES.get(name, ""))
 
 
 _NOTES = {
-    "connections_used": "of all applications",
-    "connections_max": "the server's limit",
+    "transactions_per_s": "since the last reading",
     "cache_hit_percent": "of all block reads",
     "longest_query_s": "running now",
+    "replication_lag_s": "behind its primary",
+    "locks_waiting": "sessions that wait",
+    "size_bytes": "this database",
+    "deadlocks_per_s": "since the last reading",
 }
 
 
