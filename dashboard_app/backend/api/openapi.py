@@ -74,3 +74,6 @@ def _complete(path: str, method: str, operation: dict[str, Any], *, public_healt
         responses["503"] = _problem("The pool has no place, or the database does not answer.", retry=True)
     if path in {"/readyz", "/api/health"}:
         responses["503"] = _problem("Not now.", retry=True)
+    for status, response in responses.items():
+        if status >= "400":
+            response.setdefault("content", _PROBLEM)

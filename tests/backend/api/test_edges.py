@@ -52,13 +52,15 @@ def test_a_call_is_known_by_method_and_path(world, method, path, action):
 async def test_the_consoles_own_calls_are_served_beside(world):
     router = APIRouter()
 
-    @router.get("/api/v1/extra", openapi_extra=acts("loader.read"))
+    @router.get("/api/v1/extra", openapi_extra=acts("loader.read"), responses={409: {"description": "Not now."}})
     async def extra() -> dict[str, int]:
         return {"x": 1}
 
     world.app = build_api(world.deps, [router])
     async with world.client() as client:
         assert (await client.get("/api/v1/extra")).json() == {"x": 1}
+        declared = (await client.get("/openapi.json")).json()["paths"]["/api/v1/extra"]["get"]["responses"]
+    assert "application/problem+json" in declared["409"]["content"]
     assert world.app.state.actions.action_of("GET", "/api/v1/extra") == "loader.read"
 
 
