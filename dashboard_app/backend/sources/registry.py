@@ -3,29 +3,26 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from dashboard_app.backend.sources.probes.target import Target, target_of
 from dashboard_app.backend.sources.recall import Recall
-from dashboard_app.backend.sources.validation import check_root_certificate, check_settings, has_control, kind_of
+from dashboard_app.backend.sources.validation import FIELDS, check_changes, check_query, check_root_certificate, check_settings, kind_of
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import Conflict, DatabaseUnavailable, InvalidInput, NotFound
+from dashboard_app.model.errors import Conflict, DatabaseUnavailable, NotFound
 from dashboard_app.model.health import Health, HealthStatus
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.source import OWN_SOURCE_ID, Page, Source, SourceKind, SourceSettings, SourceView
 from dashboard_app.store.address import DatabaseAddress
-from dashboard_app.store.sources import OWN_NAME, SORTS, PageQuery, SourceStore, StoredSource
+from dashboard_app.store.sources import OWN_NAME, PageQuery, SourceStore, StoredSource
 
 log = logging.getLogger(__name__)
 
 REFRESH_S = 3.0
 """How soon a change made by another process (the CLI) is seen here."""
-PAGE_LIMIT = 500
 PAUSED = "paused"
 _OWN_MAY_CHANGE = frozenset({"environment", "tags", "enabled"})
-_FIELDS = frozenset(field.name for field in fields(SourceSettings))
-_OFFSET_LIMIT = 2**31 - 1
 
 
 class Sealer(Protocol):
@@ -94,7 +91,7 @@ class Sources:
             InvalidInput: a value is out of its range. DatabaseUnavailable: the database is away.
 
         """
-        _check_query({"search": search, "kind": kind, "status": status, "tag": tag, "sort": sort}, limit, offset)
+        check_query({"search": search, "kind": kind, "status": status, "tag": tag, "sort": sort}, limit, offset)
         query = PageQuery(search, kind, status, tag, sort or "name", limit, offset, self._statuses())
         sources, total = await self._store.page(query)
         return Page(tuple(self.view(source) for source in sources), total)
@@ -143,7 +140,7 @@ class Sources:
 
         """
         before = self.known(source_id)
-        _check_changes(changes)
+        check_changes(changes)
         if source_id == OWN_SOURCE_ID and (fixed := _fixed_for_own(before, changes)):
             raise Conflict(f"{', '.join(fixed)}: the built-in source follows SPILLWAY_DATABASE_URL")
         wanted = _changed(before, changes)
@@ -254,31 +251,6 @@ async def _check(settings: SourceSettings) -> None:
     await asyncio.to_thread(check_root_certificate, settings.options)
 
 
-def _check_changes(changes: Mapping[str, Any]) -> None:
-    """Every change is one of a known field, and only the password may be None."""
-    mistakes = [{"field": name, "message": "there is no such field"} for name in changes if name not in _FIELDS]
-    mistakes += [{"field": name, "message": "needs a value"} for name, value in changes.items() if value is None and name != "password"]
-    if mistakes:
-        raise InvalidInput(f"{mistakes[0]['field']}: {mistakes[0]['message']}", tuple(mistakes))
-
-
-def _check_query(texts: Mapping[str, str], limit: int, offset: int) -> None:
-    """Every filter is within its range."""
-    mistakes = [{"field": name, "message": "must not hold control characters"} for name, value in texts.items() if has_control(value)]
-    if texts["sort"] and texts["sort"] not in SORTS:
-        mistakes.append({"field": "sort", "message": f"must be one of {', '.join(sorted(SORTS))}"})
-    if texts["status"] and texts["status"] not in set(HealthStatus):
-        mistakes.append({"field": "status", "message": f"must be one of {', '.join(HealthStatus)}"})
-    if texts["kind"] and texts["kind"] not in set(SourceKind):
-        mistakes.append({"field": "kind", "message": f"must be one of {', '.join(SourceKind)}"})
-    if not 1 <= limit <= PAGE_LIMIT:
-        mistakes.append({"field": "limit", "message": f"must be 1 to {PAGE_LIMIT}"})
-    if not 0 <= offset <= _OFFSET_LIMIT:
-        mistakes.append({"field": "offset", "message": f"must be 0 to {_OFFSET_LIMIT}"})
-    if mistakes:
-        raise InvalidInput(f"{mistakes[0]['field']}: {mistakes[0]['message']}", tuple(mistakes))
-
-
 def _fixed_for_own(before: Source, changes: Mapping[str, Any]) -> list[str]:
     """Which changes source 1 does not take: repeating what it has is no change."""
     return [name for name, value in changes.items() if name not in _OWN_MAY_CHANGE and getattr(before, name, None) != value]
@@ -286,7 +258,7 @@ def _fixed_for_own(before: Source, changes: Mapping[str, Any]) -> list[str]:
 
 def _changed(before: Source, changes: Mapping[str, Any]) -> SourceSettings:
     """The settings that the source would have."""
-    kept = {name: getattr(before, name) for name in _FIELDS if name != "password"}
+    kept = {name: getattr(before, name) for name in FIELDS if name != "password"}
     given = dict(changes)
     if "kind" in given:
         given["kind"] = kind_of(given["kind"])
@@ -299,7 +271,7 @@ def _changed(before: Source, changes: Mapping[str, Any]) -> SourceSettings:
 
 def _row(settings: SourceSettings) -> dict[str, Any]:
     """The columns of a source, save its password."""
-    row = {name: getattr(settings, name) for name in _FIELDS if name != "password"}
+    row = {name: getattr(settings, name) for name in FIELDS if name != "password"}
     return {**row, "kind": settings.kind.value, "options": dict(settings.options), "tags": list(settings.tags)}
 
 

@@ -5,11 +5,14 @@ import re
 import ssl
 import unicodedata
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from dashboard_app.backend.sources.probes.target import SSL_MODES
 from dashboard_app.model.errors import InvalidInput, KindNotSupported
+from dashboard_app.model.health import HealthStatus
 from dashboard_app.model.source import BUILT_KINDS, SourceKind, SourceSettings
+from dashboard_app.store.sources import SORTS
 
 NAME_LIMIT = 200
 HOST_LIMIT = 253
@@ -19,6 +22,9 @@ PASSWORD_LIMIT = 1_000
 TAGS_LIMIT, TAG_LIMIT, ENVIRONMENT_LIMIT = 20, 50, 50
 PATH_LIMIT = 1_000
 PORT_LIMIT = 65_535
+PAGE_LIMIT, OFFSET_LIMIT = 500, 2**31 - 1
+FIELDS = frozenset(field.name for field in fields(SourceSettings))
+"""What an operator may change of a source."""
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 
 
@@ -44,6 +50,31 @@ def check_settings(settings: SourceSettings) -> None:
     """
     kind_of(settings.kind)
     mistakes = [{"field": field, "message": message} for field, rule in _RULES.items() if (message := rule(getattr(settings, field)))]
+    if mistakes:
+        raise InvalidInput(f"{mistakes[0]['field']}: {mistakes[0]['message']}", tuple(mistakes))
+
+
+def check_changes(changes: Mapping[str, Any]) -> None:
+    """Return when every change is one of a known field and only the password is None; raises InvalidInput."""
+    mistakes = [{"field": name, "message": "there is no such field"} for name in changes if name not in FIELDS]
+    mistakes += [{"field": name, "message": "needs a value"} for name, value in changes.items() if value is None and name != "password"]
+    if mistakes:
+        raise InvalidInput(f"{mistakes[0]['field']}: {mistakes[0]['message']}", tuple(mistakes))
+
+
+def check_query(texts: Mapping[str, str], limit: int, offset: int) -> None:
+    """Return when every filter of a page is within its range; raises InvalidInput."""
+    mistakes = [{"field": name, "message": "must not hold control characters"} for name, value in texts.items() if has_control(value)]
+    if texts["sort"] and texts["sort"] not in SORTS:
+        mistakes.append({"field": "sort", "message": f"must be one of {', '.join(sorted(SORTS))}"})
+    if texts["status"] and texts["status"] not in set(HealthStatus):
+        mistakes.append({"field": "status", "message": f"must be one of {', '.join(HealthStatus)}"})
+    if texts["kind"] and texts["kind"] not in set(SourceKind):
+        mistakes.append({"field": "kind", "message": f"must be one of {', '.join(SourceKind)}"})
+    if not 1 <= limit <= PAGE_LIMIT:
+        mistakes.append({"field": "limit", "message": f"must be 1 to {PAGE_LIMIT}"})
+    if not 0 <= offset <= OFFSET_LIMIT:
+        mistakes.append({"field": "offset", "message": f"must be 0 to {OFFSET_LIMIT}"})
     if mistakes:
         raise InvalidInput(f"{mistakes[0]['field']}: {mistakes[0]['message']}", tuple(mistakes))
 
