@@ -108,11 +108,23 @@ class Caller:
     async def _ticketed(self, call: Call, parse: Callable[[Any], Value], limit_s: float) -> Value:
         """Send with a ticket and bring its outcome back; a caller that leaves gives the ticket back."""
         ticket = self._breaker.ask(may_try=call.may_try)
-        call.on_start()
-        began, is_settled = self._clock.monotonic(), False
+        began, is_settled, has_started = self._clock.monotonic(), False, False
+
+        def on_sent() -> None:
+            nonlocal has_started
+            if not has_started:
+                has_started = True
+                call.on_start()
+
         try:
             answer = await self.wire.send(
-                call.method, call.path, limit_s=limit_s, principal=call.principal or CONSOLE, params=call.params, body=call.body
+                call.method,
+                call.path,
+                limit_s=limit_s,
+                principal=call.principal or CONSOLE,
+                params=call.params,
+                body=call.body,
+                on_sent=on_sent,
             )
             value = parse(judged(answer, call.principal))
             self._breaker.succeeded(ticket, self._clock.monotonic() - began)
@@ -132,6 +144,7 @@ class Caller:
                 self._breaker.succeeded(ticket, self._clock.monotonic() - began)
             raise
         finally:
+            on_sent()  # one that found no connection was a start, too
             if not is_settled:
                 self._breaker.given_back(ticket)
         return value

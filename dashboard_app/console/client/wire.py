@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,20 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: Any
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
+def _tracer(on_sent: Callable[[], None]) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
+    """A listener for httpx's word on how far a request has come."""
+
+    async def trace(event: str, _: Mapping[str, Any]) -> None:
+        if event == "http11.send_request_headers.started":
+            on_sent()
+
+    return trace
 
 
 class InProcessTransport(httpx.AsyncBaseTransport):
@@ -115,8 +129,9 @@ class Wire:
         principal: Principal | None = None,
         params: Mapping[str, str | int] | None = None,
         body: object = None,
+        on_sent: Callable[[], None] = _nothing,
     ) -> Answer:
-        """The answer, whatever its status, within `limit_s`.
+        """The answer, whatever its status, within `limit_s`. `on_sent` is called when the request leaves, after a connection was made.
 
         Raises:
             BackendFailed: no answer, one that took too long, is too large or is no JSON.
@@ -128,8 +143,10 @@ class Wire:
             params=params,
             content=None if body is None else orjson.dumps(body),
             headers={} if body is None else {"Content-Type": "application/json"},
-            extensions={_PRINCIPAL: principal},
+            extensions={_PRINCIPAL: principal, "trace": _tracer(on_sent)},
         )
+        if not self.is_remote:
+            on_sent()
         try:
             async with asyncio.timeout(limit_s):
                 return await self._exchange(request)
