@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
+from dashboard_app.backend.sources.flights import Flights
 from dashboard_app.backend.sources.lanes import Lanes
 from dashboard_app.backend.sources.probes.finding import Finding, Probe
 from dashboard_app.backend.sources.probes.names import Resolver
@@ -38,15 +38,6 @@ _PROBES: Mapping[SourceKind, Callable[[Target, Resolver, Clock], Probe]] = {Sour
 _Result = TypeVar("_Result", Health, Metrics)
 
 
-@dataclass(slots=True)
-class _Flight:
-    """One reading under way or landed: who asks within a second of its landing gets its result."""
-
-    source: Source
-    task: asyncio.Task[Any]
-    landed_at: float | None = None
-
-
 class Probing:
     """Health and metrics of sources. A source that fails is a result, never an exception."""
 
@@ -63,7 +54,7 @@ class Probing:
         self._resolver = Resolver()
         self._lanes = Lanes()
         self._probes: dict[int, Probe] = {}
-        self._flights: dict[tuple[int, str], _Flight] = {}
+        self._flights = Flights(clock, SHARED_S)
         self._silent: set[int] = set()
         self._restored = False
 
@@ -77,7 +68,7 @@ class Probing:
         source = self._sources.known(source_id)
         if not source.enabled:
             return paused(source, self._recall.last(source_id))
-        return await self._shared(source, "health", self._look)
+        return await self._flights.shared(source, "health", lambda: self._placed(source, self._look))
 
     async def metrics(self, source_id: int) -> Metrics:
         """The metrics of a source, read now or less than a second ago; none when it is paused or gives no answer.
@@ -89,7 +80,7 @@ class Probing:
         source = self._sources.known(source_id)
         if not source.enabled:
             return Metrics(source_id, self._clock.now(), {}, {})
-        return await self._shared(source, "metrics", self._measure)
+        return await self._flights.shared(source, "metrics", lambda: self._placed(source, self._measure))
 
     async def healths(self, source_ids: Sequence[int]) -> list[Health]:
         """The health of up to 100 sources in the order asked. Unknown ids are left out; one that finds no place keeps its last health.
@@ -145,43 +136,13 @@ class Probing:
 
     async def close(self) -> None:
         """End what is under way, close every connection, write what samples wait (once)."""
-        tasks = [flight.task for flight in self._flights.values() if not flight.task.done()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._flights.close()
         await asyncio.gather(*(probe.close() for probe in self._probes.values()))
         self._probes.clear()
         await self._recorder.flush()
 
-    async def _shared(self, source: Source, kind: str, work: Callable[[Source], Coroutine[Any, Any, _Result]]) -> _Result:
-        """The result of the one reading of its kind under way, of one that just landed, or of a new one."""
-        key = (source.id, kind)
-        flight = self._flights.get(key)
-        if flight is None or self._is_over(flight, source):
-            before = [other.task for (other_id, _), other in self._flights.items() if other_id == source.id and not other.task.done()]
-            flight = _Flight(source, asyncio.create_task(self._after(before, source, work)))
-            self._flights[key] = flight
-            flight.task.add_done_callback(lambda _: self._land(flight))
-        result: _Result = await asyncio.shield(flight.task)
-        return result
-
-    def _is_over(self, flight: _Flight, source: Source) -> bool:
-        """True when a landed flight is a second old, failed, or looked at settings that have changed since."""
-        if flight.landed_at is None:
-            return False
-        is_old = self._clock.monotonic() - flight.landed_at >= SHARED_S
-        return is_old or flight.source != source or flight.task.cancelled() or flight.task.exception() is not None
-
-    def _land(self, flight: _Flight) -> None:
-        """Stamp a flight that ended, and look at its error so that nobody is warned when all who asked have left."""
-        flight.landed_at = self._clock.monotonic()
-        if not flight.task.cancelled():
-            flight.task.exception()
-
-    async def _after(self, before: Sequence[asyncio.Task[Any]], source: Source, work: Callable[[Source], Awaitable[_Result]]) -> _Result:
-        """Work on a source when the other readings of it have ended (each has its limit), in a place of a lane."""
-        if before:
-            await asyncio.wait(before)
+    async def _placed(self, source: Source, work: Callable[[Source], Awaitable[_Result]]) -> _Result:
+        """Work on a source in a place of its lane."""
         async with self._lanes.place(slow=source.id in self._silent):
             return await work(source)
 
@@ -283,13 +244,10 @@ class Probing:
         """Close connections that are idle, and those of sources that are gone or paused; forget old flights."""
         enabled = {source.id for source in self._sources.everything() if source.enabled}
         for source_id, probe in list(self._probes.items()):
-            if any(not flight.task.done() for (flight_id, _), flight in self._flights.items() if flight_id == source_id):
+            if self._flights.is_busy(source_id):
                 continue
             await probe.release(IDLE_S if source_id in enabled else 0.0)
             if source_id not in enabled:
                 self._probes.pop(source_id, None)
                 self._silent.discard(source_id)
-        now = self._clock.monotonic()
-        landed = [key for key, flight in self._flights.items() if flight.landed_at is not None and now - flight.landed_at > SHARED_S]
-        for key in landed:
-            del self._flights[key]
+        self._flights.forget_landed()

@@ -269,7 +269,7 @@ async def test_idle_connections_are_released_and_landed_flights_forgotten(world)
     await world.prepared(2)
     await world.probing.turn()
     assert world.probe(2).released == [probing_module.IDLE_S]
-    assert world.probing._flights == {}
+    assert world.probing._flights._flights == {}
 
 
 async def test_samples_reach_the_database_and_the_next_run_remembers(world, database, settings_for):
@@ -333,7 +333,7 @@ async def test_a_frozen_server_is_unhealthy_within_the_limit_and_others_answer_m
     await parts.probing.health(1)
     await asyncio.sleep(0)
     with postgres.frozen():
-        parts.probing._flights.clear()
+        parts.probing._flights._flights.clear()
         frozen = asyncio.create_task(parts.probing.health(1))
         began = time.monotonic()
         other_health = await parts.probing.health(other.id)
