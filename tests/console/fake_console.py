@@ -30,7 +30,7 @@ class FakeReading:
         return max(now - self.received_mono, 0.0)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class FakeSnapshot:
     version: int = 1
     sources: dict[int, Source] = field(default_factory=dict)

@@ -6,23 +6,18 @@ import reflex as rx
 
 from dashboard_app.console import listing, words
 from dashboard_app.console.context import console
-from dashboard_app.console.listing import RowPatch
+from dashboard_app.console.listing import Overview, RowPatch
 from dashboard_app.console.pages.shell_state import ShellState, enter, fill
 from dashboard_app.console.rows.lanes import LaneRow, RoundRow, lane_row, round_row
 from dashboard_app.console.rows.listing import (
     PAGE_ROWS,
     Choice,
     Query,
-    environments,
     kept_order,
-    kinds,
     no_match,
-    segment_counts,
     segments,
-    tags,
 )
 from dashboard_app.console.rows.sources import SourceRow
-from dashboard_app.console.rows.verdict import lede, verdict
 from dashboard_app.console.session import assign, principal_of
 from dashboard_app.model.errors import SpillwayError
 from dashboard_app.model.health import HealthStatus
@@ -113,8 +108,8 @@ class SourcesState(rx.State):
 
     def _sort(self) -> None:
         """Bring the order up to date and remember which states it was made by."""
-        self._order = listing.wanted(console(), self._query)
-        self._sorted_as = listing.statuses(console())
+        now = listing.overview(console(), self._query)
+        self._order, self._sorted_as = list(now.order), dict(now.statuses)
 
 
 async def render(root: Any, _params: dict[str, Any]) -> None:
@@ -125,9 +120,9 @@ async def render(root: Any, _params: dict[str, Any]) -> None:
 
 def _first_ids(query: Query) -> list[int]:
     """The ids on the page that `query` asks for: the loader reads them first."""
-    order = listing.wanted(console(), query)
+    order = listing.overview(console(), query).order
     first = _first_place(query, len(order))
-    return order[first : first + PAGE_ROWS]
+    return list(order[first : first + PAGE_ROWS])
 
 
 def _first_place(query: Query, total: int) -> int:
@@ -137,34 +132,33 @@ def _first_place(query: Query, total: int) -> int:
 
 def _show(page: SourcesState, *, whole: bool = False) -> None:
     """Assign what changed: the words, the lanes, and the rows as a patch unless `whole` or other rows are on the page."""
-    services = console()
-    sources, query = list(services.snapshot.sources.values()), page._query  # noqa: SLF001 - this page's own
-    known, states, fallback = listing.healths(services), listing.statuses(services), services.fallback()
+    services, query = console(), page._query  # noqa: SLF001 - this page's own
+    now, is_known = listing.overview(services, query), services.snapshot.sources_at is not None or bool(services.snapshot.sources)
     progress = services.loader.progress()
     assign(
         page,
-        is_loading=not sources and services.snapshot.sources_at is None,
-        is_first_run=not sources and services.snapshot.sources_at is not None,
-        verdict=verdict(sources, known, fallback.since if fallback else None),
-        lede=lede(sources, known, is_fallback=fallback is not None),
+        is_loading=not is_known,
+        is_first_run=is_known and not services.snapshot.sources,
+        verdict=now.verdict,
+        lede=now.lede,
         health_lane=lane_row(progress.lanes["health"]),
         metrics_lane=lane_row(progress.lanes["metrics"]),
         last_round=round_row(progress.last_round),
         pool_note=_pool_note(services),
         states=segments(query),
-        state_counts=segment_counts(sources, states, query),
-        kinds=kinds(sources, query),
-        environments=environments(sources, query),
-        tags=tags(sources, query),
+        state_counts=now.counts,
+        kinds=now.kinds,
+        environments=now.environments,
+        tags=now.tags,
         sort=_sort_choice(query),
     )
-    _show_rows(page, services, states, whole=whole)
+    _show_rows(page, services, now, whole=whole)
 
 
-def _show_rows(page: SourcesState, services: Any, states: dict[int, HealthStatus], *, whole: bool) -> None:
+def _show_rows(page: SourcesState, services: Any, now: Overview, *, whole: bool) -> None:
     """The rows of this page of the list, and the words at its foot."""
     query = page._query  # noqa: SLF001 - this page's own
-    page._order = kept_order(list(page._order), listing.wanted(services, query))  # noqa: SLF001 - as above
+    page._order = kept_order(list(page._order), list(now.order))  # noqa: SLF001 - as above
     order = page._order  # noqa: SLF001 - as above
     first = _first_place(query, len(order))
     rows = listing.page_rows(services, order[first : first + PAGE_ROWS])
@@ -174,7 +168,7 @@ def _show_rows(page: SourcesState, services: Any, states: dict[int, HealthStatus
     elif patch := listing.changed(shown, rows):
         page.patch = RowPatch(page.patch.seq + 1, patch)
     page._shown = {row.id: row for row in rows}  # noqa: SLF001 - as above
-    moved = sum(1 for source_id, was in page._sorted_as.items() if states.get(source_id, was) is not was)  # noqa: SLF001 - as above
+    moved = sum(1 for source_id, was in page._sorted_as.items() if now.statuses.get(source_id, was) is not was)  # noqa: SLF001 - as above
     assign(
         page,
         empty_words=no_match(query) if not order and services.snapshot.sources else "",
