@@ -96,7 +96,7 @@ class Loader:
         lanes = {"health": self._told(self.health), "metrics": self._told(self.metrics)}
         return Progress(lanes, self._pace, last)
 
-    async def refresh(self) -> bool:
+    def refresh(self) -> bool:
         """Start a round over all sources in both lanes; True when both had one under way and it was joined.
 
         Raises:

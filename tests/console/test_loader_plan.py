@@ -1,6 +1,5 @@
 """The batched plan against a stub over real sockets, at the default settings."""
 
-import asyncio
 import itertools
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,7 +50,7 @@ async def test_two_refreshes_at_once_are_one_round_within_the_limits(tmp_path: P
     async with running(StubBackend(count=6, delay_s=0.01)) as stub, console_on(stub.url, tmp_path, **fast) as console:
         await until(lambda: all(lane.last_round for lane in console.loader.lanes))
         before = len(stub.of("health"))
-        joined = await asyncio.gather(*(console.loader.refresh() for _ in range(20)))
+        joined = [console.loader.refresh() for _ in range(20)]
         assert joined == [False] + [True] * 19
         await until(lambda: not any(lane.is_running for lane in console.loader.lanes))
         assert len(stub.of("health")) == before + 6

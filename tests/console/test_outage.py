@@ -55,7 +55,7 @@ async def test_a_stopped_backend_brings_the_fallback_within_fifteen_seconds_and_
         assert fallback.cause == "refused"
         assert len(console.snapshot.health) == 5
         with pytest.raises(BreakerOpen):
-            await console.loader.refresh()
+            console.loader.refresh()
         await stub.start()
         await until(lambda: console.fallback() is None, within_s=10)
         assert state_of(console) is BreakerState.CLOSED

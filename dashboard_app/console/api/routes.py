@@ -53,7 +53,7 @@ def _add_loader(router: APIRouter, console: Console) -> None:
     )
     async def refresh() -> Any:
         try:
-            return {"joined": await console.loader.refresh()}
+            return {"joined": console.loader.refresh()}
         except BreakerOpen as refusal:
             return _breaker_is_open(console, refusal)
 

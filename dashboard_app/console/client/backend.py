@@ -148,11 +148,11 @@ class Backend:
         require(principal, "pool.holders")
         return await self._caller.guard("GET", f"{_GUARD}/holders", parse_object, principal=principal)
 
-    async def pool_history(self, principal: Principal) -> dict[str, Any] | None:
-        """{"points", "marks"} of the pool's last hour; None when the server does not offer it."""
+    async def pool_history(self, principal: Principal, minutes: int = 15) -> dict[str, Any] | None:
+        """{"points", "marks"} of the pool's last `minutes`, 1 to 60; None when the server does not offer it."""
         require(principal, "pool.history")
         try:
-            return await self._caller.guard("GET", f"{_GUARD}/history", parse_object, principal=principal)
+            return await self._caller.guard("GET", f"{_GUARD}/history?minutes={minutes}", parse_object, principal=principal)
         except NotFound:
             return None
 
