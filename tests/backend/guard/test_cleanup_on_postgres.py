@@ -112,19 +112,19 @@ async def test_a_block_that_commits_after_the_reclaim_fails_as_reclaimed(address
 
 
 async def test_waiters_get_the_places_that_a_cleanup_wins(address: DatabaseAddress) -> None:
-    async with guarded(address, limits=AT_ONCE) as system:
-        await system.hold(30)
+    async with guarded(address, limits=AT_ONCE, pool_size=4, max_overflow=2) as system:
+        await system.hold(6)
 
         async def work() -> object:
             async with system.engine.connect() as connection:
                 return (await connection.execute(text("SELECT 1"))).scalar()
 
-        waiting = [asyncio.create_task(work()) for _ in range(40)]
-        await until(lambda: system.guard.counts().waiting == 40)
+        waiting = [asyncio.create_task(work()) for _ in range(15)]
+        await until(lambda: system.guard.counts().waiting == 15)
         await aged()
         assert system.guard.counts().oldest_wait_s > 0
         await system.guard.cleanup(dry_run=False)
-        assert await asyncio.gather(*waiting) == [1] * 40
+        assert await asyncio.gather(*waiting) == [1] * 15
         await system.release()
         counts = system.guard.counts()
         assert (counts.checked_out, counts.waiting, counts.oldest_wait_s) == (0, 0, 0.0)
