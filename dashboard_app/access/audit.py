@@ -62,9 +62,12 @@ class Audit:
         """Open the journal, take over what other processes left, write it, and remember the newest rows."""
         await self._open()
         try:
-            self._recent.extend(reversed(await self._store.page(AuditFilter(), _RECENT)))
+            newest = await self._store.page(AuditFilter(), _RECENT)
         except DatabaseUnavailable:
             self.is_reachable = False
+        else:
+            self._recent.clear()
+            self._recent.extend(reversed(newest))
         await self._try_to_write(WAIT_FOR_TABLE_S)
 
     async def record(

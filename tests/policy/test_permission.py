@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from dashboard_app.model.errors import Forbidden, NotSignedIn
@@ -71,3 +73,15 @@ def test_public_health_opens_exactly_the_calls_of_the_contract():
 def test_the_role_of_an_unknown_action_is_an_error_of_the_program():
     with pytest.raises(KeyError):
         least_role("pool.drain")
+
+
+def test_the_documentation_names_every_action_with_its_role():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "permissions.md").read_text()
+    documented = {}
+    for line in page.splitlines():
+        if line.startswith("| `"):
+            names, role, _ = (cell.strip() for cell in line.strip("| ").split("|"))
+            documented |= {name.strip(" `"): role for name in names.split(",")}
+    assert {name: words.partition(" ")[0] for name, words in documented.items()} == {
+        name: "everyone" if role is None or name in PUBLIC_HEALTH_ACTIONS else role.value for name, role in ACTIONS.items()
+    }
