@@ -11,6 +11,7 @@ from typing import Any
 _HOST = "127.0.0.1"
 _CHUNK_BYTES = 65_536
 _CONNECT_S = 5.0
+_FROZEN_S = 300.0
 _BACKLOG = 128
 
 Place = tuple[str, int]
@@ -126,7 +127,7 @@ class FaultProxy:
         """Connect to the target and carry data both ways until one side ends."""
         self._writers.add(writer)
         try:
-            await self._is_passing.wait()
+            await self._thawed()
             async with asyncio.timeout(_CONNECT_S):
                 onward_reader, onward_writer = await asyncio.open_connection(*self._target())
             self._writers.add(onward_writer)
@@ -143,13 +144,18 @@ class FaultProxy:
             self._writers.discard(writer)
             writer.transport.abort()
 
+    async def _thawed(self) -> None:
+        """Return when data passes; a connection frozen for too long is ended, so that the forgotten ones do not gather."""
+        async with asyncio.timeout(_FROZEN_S):
+            await self._is_passing.wait()
+
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one direction; ends both when it ends."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, TimeoutError):
             while piece := await reader.read(_CHUNK_BYTES):
                 if self._weather.latency_s:
                     await asyncio.sleep(self._weather.latency_s)
-                await self._is_passing.wait()
+                await self._thawed()
                 writer.write(piece)
                 await writer.drain()
         writer.transport.abort() if writer.transport.is_closing() else writer.close()

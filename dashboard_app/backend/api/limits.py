@@ -1,5 +1,6 @@
 """What is checked before a handler sees a request: size and type of its body. And what is added to every answer."""
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 
@@ -13,6 +14,8 @@ MAX_BODY_BYTES = 1024 * 1024
 """The largest body of a call."""
 MAX_BULK_BODY_BYTES = 16 * 1024 * 1024
 """The largest body of a call that carries many things at once (jobs, events)."""
+BODY_PATIENCE_S = 30.0
+"""How long the next piece of a body may take."""
 _BULK = ("/api/v1/jobs", "/api/v1/events")
 _JSON = re.compile(r"^application/([a-z0-9!#$&^_.-]+\+)?json\s*(;.*)?$", re.IGNORECASE)
 
@@ -56,13 +59,20 @@ def _too_large(limit: int) -> str:
     return f"A body of this call may have {limit // (1024 * 1024)} MiB."
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
-    """`receive`, which raises once more than `limit` bytes have come in."""
-    seen = 0
+def _counted(receive: Receive, limit: int, patience_s: float = BODY_PATIENCE_S) -> Receive:
+    """`receive`, which raises once more than `limit` bytes have come in, or when the next piece of the body lets itself be waited for."""
+    seen, is_whole = 0, False
 
     async def counted() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, is_whole
+        if is_whole:
+            return await receive()  # waits for the caller to leave, as long as the answer takes
+        try:
+            async with asyncio.timeout(patience_s):
+                message = await receive()
+        except TimeoutError as error:
+            raise HTTPException(408, "The body did not arrive.") from error
+        is_whole = not message.get("more_body", False)
         seen += len(message.get("body", b""))
         if seen > limit:
             raise HTTPException(413, _too_large(limit))

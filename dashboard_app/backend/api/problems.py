@@ -20,7 +20,7 @@ from dashboard_app.store.database import unavailable_errors
 
 log = logging.getLogger(__name__)
 
-_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 408: "too_slow", 413: "too_large", 415: "unsupported_media_type"}
 _DATABASE_TROUBLE = (DBAPIError, PoolTimeout, OSError, PostgresError, DriverRefused)
 _MOST_ERRORS = 50
 _LONGEST_FIELD = 120
