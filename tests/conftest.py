@@ -27,15 +27,18 @@ PROGRAMS = {
     "pgbouncer": ("pgbouncer",),
     "mariadb": ("mariadbd", "mysqld"),
 }
+SYSTEM_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")  # a bare PATH may not name where apt puts programs
 _NUMBERS = count(1)
 T = TypeVar("T")
 
 
 def program(part: str) -> str | None:
     """The path of the program behind `part`; None when it is not installed."""
-    return next((found for name in PROGRAMS.get(part, (part,)) if (found := shutil.which(name))), None)
+    path = os.pathsep.join([os.environ.get("PATH", ""), *SYSTEM_FOLDERS])
+    return next((found for name in PROGRAMS.get(part, (part,)) if (found := shutil.which(name, path=path))), None)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test by name when a program it needs is missing; under CI=true that is a failure."""
     for mark in item.iter_markers("needs"):

@@ -29,7 +29,10 @@ class DatabaseAddress:
             StartRefused: the URL is not such a one; the message never holds the password.
 
         """
-        parts = urlsplit(url.strip())
+        try:
+            parts = urlsplit(url.strip())
+        except ValueError as error:
+            raise StartRefused("SPILLWAY_DATABASE_URL: is not a URL: postgresql://user:password@host:5432/database") from error
         if parts.scheme.partition("+")[0] not in {"postgresql", "postgres"}:
             raise StartRefused("SPILLWAY_DATABASE_URL: must start with postgresql://")
         try:
