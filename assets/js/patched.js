@@ -5,7 +5,10 @@ import { useEffect, useRef } from "react";
 function merged(rows, changed) {
   if (!changed.length) return rows;
   const byId = new Map(changed.map((row) => [row.id, row]));
-  return rows.map((row) => byId.get(row.id) || row);
+  return rows.map((row) => {
+    const next = byId.get(row.id);
+    return next ? { ...next, is_fresh: next.status !== row.status } : row;
+  });
 }
 
 export function usePatchedRows(rows, patch) {

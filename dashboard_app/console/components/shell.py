@@ -30,6 +30,7 @@ def shell(page: str, *content: rx.Component) -> rx.Component:
         _bottom_bar(page),
         _toast(),
         rx.el.p(ShellState.announcement, role="status", class_name="unseen", custom_attrs={"aria-live": "polite"}),
+        rx.el.p(ShellState.alarm, role="alert", class_name="unseen"),
         class_name="shell",
         custom_attrs={"data-state": rx.cond(ShellState.is_fallback, "fallback", "live"), "data-page": page},
     )

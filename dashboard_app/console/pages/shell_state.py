@@ -1,6 +1,7 @@
 """The state of the frame that all pages share: who is signed in, the vitals of the header, the banner, the counts."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import reflex as rx
@@ -11,6 +12,7 @@ from dashboard_app.console.rows import shell as rows
 from dashboard_app.console.saved import keep
 from dashboard_app.console.session import assign, principal_of
 from dashboard_app.model.errors import SpillwayError
+from dashboard_app.model.pool import Level
 from dashboard_app.model.user import Principal, Role
 
 POLICY = {
@@ -43,11 +45,14 @@ class ShellState(rx.State):
     banner: rows.Banner = rows.Banner()
 
     announcement: str = ""
+    alarm: str = ""
     toast: str = ""
     toast_tone: str = "ok"
     toast_stamp: int = 0
     paused_id: int = 0
     """The source whose pause the toast offers to undo; 0: no Undo."""
+
+    _away_since: datetime | None = None
 
     @rx.event
     async def try_now(self) -> None:
@@ -89,10 +94,17 @@ class ShellState(rx.State):
 def fill(shell: ShellState) -> None:
     """Bring the frame up to date with the console; only what changed is assigned, so only that is sent."""
     values = frame.read(console())
-    recovered = shell.is_fallback and not values["is_fallback"]
+    was_fallback, was_emergency = shell.is_fallback, shell.level.word == Level.EMERGENCY
     assign(shell, **values)
-    if recovered:
-        shell.announcement = "Live again"
+    fallback = console().fallback()
+    if was_fallback and fallback is None and shell._away_since is not None:  # noqa: SLF001 - the frame's own
+        away_s = (console().clock.now() - shell._away_since).total_seconds()  # noqa: SLF001 - as above
+        shell.announcement = f"Live again after {words.duration(round(away_s))}"
+        shell._say(f"{shell.announcement}.")  # noqa: SLF001 - as above
+    shell._away_since = fallback.since if fallback else None  # noqa: SLF001 - as above
+    is_emergency = shell.level.word == Level.EMERGENCY
+    if is_emergency != was_emergency:
+        shell.alarm = "Level EMERGENCY: the pool is full or the database is away" if is_emergency else ""
 
 
 async def enter(state: Any, page: str, params: dict[str, Any] | None = None, *, visible: Iterable[int] = ()) -> Principal | None:

@@ -304,7 +304,7 @@ def source_card(row: rx.Var[SourceRow]) -> rx.Component:
             class_name="c-age num",
         ),
         rx.el.div(_row_menu(row), role="cell", class_name="c-act"),
-        class_name=f"row t-{row.tone}",
+        class_name=f"row t-{row.tone} " + rx.cond(row.is_fresh, "fresh", ""),
         role="row",
         custom_attrs={"data-testid": "source-card", "data-source-id": row.id.to_string(), "data-status": row.status},
     )

@@ -49,6 +49,8 @@ class SourceRow:
     late_s: float
     age_s: float | None = field(compare=False)
     next_s: float | None = field(compare=False)
+    is_fresh: bool = field(default=False, compare=False)
+    """Set by the browser when a patch changed the state: the row is tinted for a moment."""
 
 
 def source_row(
