@@ -1,6 +1,7 @@
 """The app on one screen: its pages and their addresses, and what stands round them."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import reflex as rx
@@ -42,6 +43,7 @@ PAGES = {
     "settings": Page("/settings", "Settings", settings.page, settings.SettingsState, settings),
     "drill": Page("/drill", "Drill", drill.page, drill.DrillState, drill),
 }
+ADDRESSES = frozenset(page.route for page in PAGES.values() if page.route != "/" and "[" not in page.route)
 STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail")]
 POLICY: Mapping[str, str] = {
     handler: action
@@ -78,7 +80,7 @@ app = rx.App(
     ],
     html_lang="en",
     toaster=None,
-    api_transformer=spillway.around,
+    api_transformer=partial(spillway.around, addresses=ADDRESSES),
 )
 for page in PAGES.values():
     app.add_page(page.view, route=page.route, title=f"{page.title} · Spillway", on_load=page.state.load)

@@ -18,6 +18,7 @@ from dashboard_app.access.sign_in import SignIn
 from dashboard_app.access.vault import Vault
 from dashboard_app.backend.api.app import build_api, is_api_path
 from dashboard_app.backend.api.deps import ApiDeps
+from dashboard_app.backend.api.limits import EveryAnswer
 from dashboard_app.backend.guard import CleanupReport, ControlView, GuardLimits, PoolGuard
 from dashboard_app.backend.sources.assembly import build_sources
 from dashboard_app.console import context
@@ -56,24 +57,30 @@ class App:
         self.guard = PoolGuard(
             self.database.engine, _guard_limits(settings), self.clock, server=ControlView(self.database.control, APPLICATION_NAME)
         )
-        self.sources = build_sources(
-            self.database, self.vault, settings, self.clock, lambda: self.guard.holding(task="sources.samples", exempt="batched writes")
-        )
+        self.sources = build_sources(self.database, self.vault, settings, self.clock, lambda: self.guard.holding(task="sources.samples"))
         self.console = Console(settings, self.clock, app=self._enter_api, audit=self.audit, origins=loaded.origins)
         self.api = build_api(self._api_deps(), [build_routes(self.console)])
-        self.permit = Permit(self.api, self.api.state.actions.action_of, public_health=settings.public_health)
+        permit = Permit(self.api, self.api.state.actions.action_of, public_health=settings.public_health)
+        self.permit = EveryAnswer(permit, self.guard.hint)
         self.supervisor = Supervisor(self.clock)
         self._storage_is_ready = asyncio.Event()
         self._notes: set[asyncio.Task[None]] = set()
         self._connect()
         context.bind(self.console, self.identity, self.audit, loaded)
 
-    def around(self, pages: ASGIApp) -> ASGIApp:
-        """The one ASGI app of the port: the gate outermost, then the API by its paths, `pages` (Reflex) for all else."""
+    def around(self, pages: ASGIApp, addresses: frozenset[str] = frozenset()) -> ASGIApp:
+        """The one ASGI app of the port: the gate outermost, then the API by its paths, `pages` (Reflex) for all else.
+
+        `addresses` are those of built pages, such as "/pool": each is a folder of the build, which would else redirect to "/pool/".
+        """
 
         async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
-            is_api = scope["type"] == "http" and is_api_path(scope["path"])
-            await (self.permit if is_api else pages)(scope, receive, send)
+            if scope["type"] == "http" and is_api_path(scope["path"]):
+                await self.permit(scope, receive, send)
+            elif scope["type"] == "http" and scope["path"] in addresses:
+                await pages({**scope, "path": f"{scope['path']}/", "raw_path": f"{scope['path']}/".encode()}, receive, send)
+            else:
+                await pages(scope, receive, send)
 
         pages_without_session = SignIn(self.identity, self.audit, self.settings.environment, self.database.ping)
         return Gate(by_path, identity=self.identity, pages=pages_without_session, settings=self.settings)
