@@ -132,7 +132,7 @@ class DetailBackend(FakeBackend):
         self._guard("holders", principal, "pool.holders")
         return HOLDERS | {"items": HOLDERS["items"] if self.leaks else HOLDERS["items"][3:]}
 
-    async def pool_history(self, principal: Principal) -> dict[str, Any] | None:
+    async def pool_history(self, principal: Principal, minutes: int = 15) -> dict[str, Any] | None:
         self._guard("pool_history", principal, "pool.history")
         if not self.offers_history:
             return None

@@ -12,6 +12,7 @@ from dashboard_app.console.components.holders import call_sites_table, holders_t
 from dashboard_app.console.components.icons import icon
 from dashboard_app.console.components.ladder import config_values, ladder
 from dashboard_app.console.components.live import sentence
+from dashboard_app.console.components.refocus import refocus
 from dashboard_app.console.components.shell import link, shell
 from dashboard_app.console.pages.pool_state import PoolState
 from dashboard_app.console.rows.usage import TICKS, bands
@@ -43,6 +44,7 @@ def page() -> rx.Component:
             on_again=state.look,
             on_confirm=state.confirm,
         ),
+        refocus(is_open=state.is_dialog_open),
         every(seconds=HOLDERS_EVERY_S, on_tick=state.read_details(False)),
     )
 

@@ -19,14 +19,14 @@ async def read_holders(principal: Principal) -> dict[str, Any]:
         return {"note": f"Holders could not be read: {failure.detail}"}
 
 
-async def read_history(principal: Principal, *, wanted: bool) -> dict[str, Any] | None:
-    """The guard's last hour, {"note": why not}, or None when it is not `wanted`; the note "hidden": the server keeps none."""
+async def read_history(principal: Principal, minutes: int, *, wanted: bool) -> dict[str, Any] | None:
+    """The guard's last `minutes`, {"note": why not}, or None when it is not `wanted`; the note "hidden": the server keeps none."""
     if not wanted:
         return None
     if not allowed(principal.role, "pool.history"):
         return {"note": "The usage of the last minutes needs the operator role."}
     try:
-        past = await console().backend.pool_history(principal=principal)
+        past = await console().backend.pool_history(principal=principal, minutes=minutes)
     except SpillwayError as failure:
         return {"note": f"The usage of the last minutes could not be read: {failure.detail}"}
     return {"note": "hidden"} if past is None else past

@@ -110,7 +110,7 @@ class PoolState(rx.State):
         if principal is None:
             return
         minutes = self.minutes
-        answer, past = await asyncio.gather(read_holders(principal), read_history(principal, wanted=with_history))
+        answer, past = await asyncio.gather(read_holders(principal), read_history(principal, minutes, wanted=with_history))
         async with self:
             self._show_holders(answer)
             if past is not None:
