@@ -1,21 +1,21 @@
 """Who asks: sessions of people and tokens of programs, known in memory so that they count while the database is away.
 
 A credential confirmed less than 1 s ago is used as it is. Otherwise the database is asked, with a limit; while it does not answer,
-what was confirmed within 15 minutes still counts. Guard calls never wait for more than 20 ms. A right that is lost in this process is
+what was confirmed within 15 minutes still counts. Guard calls never wait for more than 15 ms. A right that is lost in this process is
 lost at once; one that another process takes is felt by the next check.
 """
 
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
 
 from dashboard_app.access.accounts import TOKEN_PREFIX, Accounts, digest
 from dashboard_app.access.audit import Audit
-from dashboard_app.access.known import FRESH_S, GOOD_S, SESSION_IDLE, SESSION_LIFE, Known, KnownCredentials
+from dashboard_app.access.checker import CHECK_LIMIT_S, Checker
+from dashboard_app.access.known import GOOD_S, SESSION_IDLE, SESSION_LIFE, Known, KnownCredentials
 from dashboard_app.access.login_limit import LoginLimit
 from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.vault import Vault
@@ -30,19 +30,11 @@ from dashboard_app.store.tokens import TokenRecord
 from dashboard_app.store.users import UserRecord
 
 _LOG = logging.getLogger(__name__)
-CHECK_LIMIT_S = 1.0
-"""How long a check waits for the database before what is known counts."""
-GUARD_WAIT_S = 0.02
-"""How long a guard call waits for it: enough for a healthy one, far below the 50 ms a guard call may take."""
 KEEP_UP_S = 2.0
 REFRESH_S = 30.0
 _TOUCH_S = 60.0
-_MAX_CHECKS = 64
-"""Checks of credentials under way; one more is refused, so that made-up tokens cannot starve the control pool."""
 _MAX_UNWRITTEN = 1000
 _MAX_COOKIE = 200
-
-Find = Callable[[str], Awaitable[Known | None]]
 
 
 class Identity(Accounts):
@@ -61,7 +53,7 @@ class Identity(Accounts):
         self._tokens = KnownCredentials()
         self._users: dict[str, UserRecord] = {}
         self._users_mono: float | None = None
-        self._checks: dict[str, asyncio.Task[None]] = {}
+        self._checker = Checker(clock, lambda: self._is_reachable, self.mark_database, self._tell_watchers)
         self._seen_sessions: dict[str, datetime] = {}
         self._used_tokens: dict[str, datetime] = {}
         self._touched_mono: dict[str, float] = {}
@@ -83,7 +75,7 @@ class Identity(Accounts):
         secret = self._session_secret(cookie_header)
         if secret is None:
             return None
-        known = await self._known(self._sessions, digest(secret), self._find_session, guard_call=guard_call)
+        known = await self._checker.known(self._sessions, digest(secret), self._find_session, guard_call=guard_call)
         if known is None:
             return None
         known.seen_at = self._clock.now()
@@ -94,7 +86,7 @@ class Identity(Accounts):
         """The program whose API token this is, or None: unknown, revoked or expired. Raises DatabaseUnavailable as above."""
         if not token.startswith(TOKEN_PREFIX) or len(token) > _MAX_COOKIE:
             return None
-        known = await self._known(self._tokens, digest(token), self._find_token, guard_call=guard_call)
+        known = await self._checker.known(self._tokens, digest(token), self._find_token, guard_call=guard_call)
         if known is None:
             return None
         self._remember_use(known.key, self._used_tokens)
@@ -187,62 +179,10 @@ class Identity(Accounts):
                 await self._write_what_waits()
             except DatabaseUnavailable:
                 _LOG.warning("%d sessions could not be written; their owners sign in again", len(self._unwritten))
-        for check in list(self._checks.values()):
-            check.cancel()
+        self._checker.close()
         self._passwords.close()
 
     # -- inside -----------------------------------------------------------------------------------------------------------------
-
-    async def _known(self, memory: KnownCredentials, key: str, find: Find, *, guard_call: bool) -> Known | None:
-        """The good entry for `key`, confirmed as the rules at the top say."""
-        known = memory.get(key)
-        if known is not None and self._age_s(known) < (FRESH_S if known.is_written else GOOD_S):
-            return self._unless_over(memory, known)
-        may_use = known is not None and self._age_s(known) < GOOD_S
-        if not self._is_reachable:
-            return self._unless_over(memory, known) if may_use else _cannot_tell()
-        check = self._check(memory, key, find)
-        await asyncio.wait({check}, timeout=GUARD_WAIT_S if guard_call and may_use else CHECK_LIMIT_S + GUARD_WAIT_S)
-        if check.done() and not check.cancelled() and check.exception() is None:
-            return self._unless_over(memory, memory.get(key))
-        known = memory.get(key)  # it may have been ended while we waited
-        return self._unless_over(memory, known) if may_use else _cannot_tell()
-
-    def _check(self, memory: KnownCredentials, key: str, find: Find) -> asyncio.Task[None]:
-        """The check of `key` that is under way, or a new one. Raises DatabaseUnavailable when too many are."""
-        check = self._checks.get(key)
-        if check is None:
-            if len(self._checks) >= _MAX_CHECKS:
-                raise DatabaseUnavailable("Too many credentials are being checked.")
-            check = asyncio.create_task(self._recheck(memory, key, find), name="identity-check")
-            self._checks[key] = check
-            check.add_done_callback(lambda done: self._checked(key, done))
-        return check
-
-    def _checked(self, key: str, check: asyncio.Task[None]) -> None:
-        """Take a finished check off the list; an error of the program is logged, since nobody may be waiting any more."""
-        self._checks.pop(key, None)
-        error = None if check.cancelled() else check.exception()
-        if error is not None and not isinstance(error, DatabaseUnavailable):
-            _LOG.error("a credential could not be checked", exc_info=error)
-
-    async def _recheck(self, memory: KnownCredentials, key: str, find: Find) -> None:
-        """Bring the entry of `key` in step with the table; an answer from before a loss of rights is asked for again."""
-        try:
-            while True:
-                generation, asked = memory.generation, self._clock.monotonic()
-                found = await find(key)
-                if memory.generation == generation:
-                    break
-        except DatabaseUnavailable:
-            self.mark_database(reachable=False)
-            raise
-        self.mark_database(reachable=True)
-        if found is None:
-            memory.missing(key)
-            self._tell_watchers(key)
-        else:
-            memory.put(replace(found, confirmed_mono=asked))
 
     async def _find_session(self, key: str) -> Known | None:
         """The session as the table has it."""
@@ -263,18 +203,6 @@ class Identity(Accounts):
         """A row as an entry."""
         principal = Principal(PrincipalKind.TOKEN, record.name, record.role)
         return Known(record.token_hash, principal, self._clock.monotonic(), record.expires_at)
-
-    def _unless_over(self, memory: KnownCredentials, known: Known | None) -> Known | None:
-        """The entry, or None when it is over by its own clock."""
-        if known is not None and known.is_over(self._clock.now()):
-            memory.end(known.key)
-            self._tell_watchers(known.key)
-            return None
-        return known
-
-    def _age_s(self, known: Known) -> float:
-        """Seconds since the entry was confirmed."""
-        return self._clock.monotonic() - known.confirmed_mono
 
     async def _account(self, email: str) -> UserRecord | None:
         """The account of `email`: from the table, or from memory while the table cannot be asked."""
@@ -404,8 +332,3 @@ def cookie_value(cookie_header: str, name: str) -> str:
             except (CookieError, KeyError):
                 return ""
     return ""
-
-
-def _cannot_tell() -> Known | None:
-    """Raise: this credential is not known here, and nobody else can be asked."""
-    raise DatabaseUnavailable("The database cannot be asked whether this sign-in is good.")

@@ -119,7 +119,7 @@ async def test_guard_calls_feel_it_too_within_one_check(parts):
     await rows(parts, "DELETE FROM sessions RETURNING 1")
     parts.clock.tick(1.0)
     await parts.identity.principal_for_cookie(cookie, guard_call=True)
-    await until(lambda: not parts.identity._checks)
+    await until(lambda: not parts.identity._checker.under_way)
     assert await parts.identity.principal_for_cookie(cookie, guard_call=True) is None
 
 
@@ -271,7 +271,7 @@ async def test_guard_calls_of_known_people_never_wait_for_a_frozen_database(part
             assert await parts.identity.principal_for_cookie(cookie, guard_call=True)
             assert await parts.identity.principal_for_token(token, guard_call=True)
             assert time.monotonic() - began < 0.1
-        await until(lambda: not parts.identity._checks)
+        await until(lambda: not parts.identity._checker.under_way)
 
 
 async def test_other_calls_wait_once_and_then_nobody_waits(parts, postgres):
