@@ -101,15 +101,17 @@ function drawMarks(u, host, marks) {
   ctx.font = `700 ${10 * k}px Inter, sans-serif`;
   ctx.textAlign = "center";
   ctx.textBaseline = "alphabetic";
-  for (const mark of marks) {
-    const x = u.valToPos(mark.t, "x", true);
-    if (x < left || x > left + width) continue;
+  const seen = marks.map((mark) => ({ letter: mark.letter, x: u.valToPos(mark.t, "x", true) })).filter(({ x }) => x >= left && x <= left + width);
+  let free = Infinity;
+  for (const mark of seen.reverse()) {
     ctx.strokeStyle = token(host, "--gray-8");
     ctx.lineWidth = k;
     ctx.beginPath();
-    ctx.moveTo(x, top);
-    ctx.lineTo(x, top + height);
+    ctx.moveTo(mark.x, top);
+    ctx.lineTo(mark.x, top + height);
     ctx.stroke();
+    const x = Math.min(mark.x, free - 18 * k);  // letters of one moment stand side by side
+    free = x;
     ctx.fillStyle = token(host, "--gray-12");
     ctx.beginPath();
     ctx.roundRect(x - 8 * k, top - 16 * k, 16 * k, 15 * k, 4 * k);

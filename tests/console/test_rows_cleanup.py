@@ -101,3 +101,18 @@ def test_the_result_says_what_was_promised_and_what_was_done(answer, planned, se
 
 def test_a_result_without_pools_shows_no_usage():
     assert result({"reclaimed": 1}, planned=1).usage == ""
+
+
+@pytest.mark.parametrize(
+    ("holder", "told"),
+    [
+        ("drill leak POST /api/v1/drill/hold app.backend.drill.holds.Holds._hold:78", "drill leak #1"),
+        ("GET /api/v1/audit app.store.audit.AuditStore.page:40", "GET /api/v1/audit #1"),
+        ("", "unnamed task #1"),
+        ("request #1", "request #1"),
+        ("x" * 90, f"{'x' * 59}… #1"),
+    ],
+)
+def test_a_victim_is_named_by_its_task_or_else_by_its_route(holder, told):
+    victim = {"id": 1, "holder": holder, "age_s": 5.0, "action": "reclaim", "reason": ""}
+    assert plan({"victims": [victim]}, at="", level_now="NORMAL").steps[0].detail.startswith(f"{told} · held")

@@ -1,5 +1,6 @@
 """The cleanup's dry run, confirmation and result as sentences. Pure; from the contract's force-cleanup answer."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,9 @@ from dashboard_app.console import words
 GOOD_FOR_S = 30.0
 """A dry run older than this is done again before anything is touched."""
 _NAMED = 3
+_LONGEST_NAME = 60
+_ROUTE = re.compile(r"\b(?:GET|HEAD|POST|PUT|PATCH|DELETE|WEBSOCKET) /\S*")
+_WHERE = re.compile(r"(?<!\S)[\w.<>/]+:\d+(?!\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +102,11 @@ def _names(victims: Sequence[Mapping[str, Any]], verb: str) -> tuple[str, list[s
 
 
 def _who(victim: Mapping[str, Any]) -> str:
-    """A victim's holder and number."""
-    name, number = str(victim.get("holder") or "unnamed task"), f"#{victim['id']}"
+    """A victim's task (or else its route) and number; where in the code it was taken stands in the holders' table."""
+    told = _WHERE.sub("", str(victim.get("holder") or "")).strip()
+    name = _ROUTE.sub("", told).strip() or told or "unnamed task"
+    name = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    number = f"#{victim['id']}"
     return name if number in name else f"{name} {number}"
 
 
