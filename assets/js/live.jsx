@@ -31,16 +31,37 @@ function write(entry, now) {
   if (entry.node.dataset.late !== late) entry.node.dataset.late = late;
 }
 
+// Only what is in view is rewritten each second; the rest catches up when it comes into view.
+const inView = new WeakMap();
+const watcher =
+  typeof IntersectionObserver === "undefined"
+    ? null
+    : new IntersectionObserver((changes) => {
+        const now = performance.now();
+        for (const change of changes) {
+          const entry = inView.get(change.target);
+          if (!entry) continue;
+          entry.isSeen = change.isIntersecting;
+          if (entry.isSeen) write(entry, now);
+        }
+      });
+
 function tick() {
   const now = performance.now();
-  for (const entry of ticking) write(entry, now);
+  for (const entry of ticking) if (entry.isSeen) write(entry, now);
 }
 
 function join(entry) {
   ticking.add(entry);
+  inView.set(entry.node, entry);
+  watcher?.observe(entry.node);
   if (!timer) timer = setInterval(tick, 1000);
   return () => {
     ticking.delete(entry);
+    if (inView.get(entry.node) === entry) {
+      inView.delete(entry.node);
+      watcher?.unobserve(entry.node);
+    }
     if (!ticking.size && timer) {
       clearInterval(timer);
       timer = 0;
@@ -60,7 +81,7 @@ export function Age({ seconds, stamp, late = 0, mode = "ago", template = "{}", c
       return undefined;
     }
     const sign = mode === "next" ? 1 : -1;
-    const entry = { node, mode, template, late, from: performance.now() + sign * seconds * 1000 };
+    const entry = { node, mode, template, late, isSeen: true, from: performance.now() + sign * seconds * 1000 };
     write(entry, performance.now());
     return join(entry);
   }, [seconds, stamp, late, mode, template]);

@@ -343,7 +343,7 @@ def _row_menu(row: rx.Var[SourceRow]) -> rx.Component:
             rx.dropdown_menu.separator(),
             rx.dropdown_menu.item(
                 rx.cond(row.id == OWN_SOURCE_ID, "Delete… (built in)", "Delete…"),
-                color="red",
+                color_scheme="red",
                 disabled=no_write | (row.id == OWN_SOURCE_ID),
                 on_select=SourceForm.ask_delete(row.id),
             ),
