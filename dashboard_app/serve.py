@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Never
 
 import uvicorn
+from pydantic import SecretStr
 
 from dashboard_app import frontend
 from dashboard_app.model.errors import StartRefused
+from dashboard_app.model.secret import Secret
 from dashboard_app.runtime import logs
 from dashboard_app.settings import LoadedSettings, Settings
 from dashboard_app.store import embedded
@@ -34,6 +36,9 @@ def serve(loaded: LoadedSettings) -> int:
     """Serve until SIGINT or SIGTERM; the exit code: 0 after an orderly stop, 1 when Spillway did not start (the reason is on stderr)."""
     settings = loaded.values
     logs.configure(settings.log_format, settings.log_level)
+    for value in settings.model_dump().values():
+        if isinstance(value, SecretStr):
+            logs.protect(Secret(value.get_secret_value()))
     for number in _SIGNALS:
         signal.signal(number, _leave)  # a signal before the server runs still stops what was started
     database = embedded.of_settings(settings)
@@ -42,7 +47,7 @@ def serve(loaded: LoadedSettings) -> int:
         with owned(settings.data_dir), _listening(settings) as listener:
             try:
                 if settings.database_url is None:
-                    database.start()
+                    logs.protect(database.start().password)
                 frontend.build_if_needed()
                 _prepare_environment(settings)
                 app = importlib.import_module("dashboard_app.dashboard_app").app()
