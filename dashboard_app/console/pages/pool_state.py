@@ -28,7 +28,7 @@ POLICY = {
     "pool_state.close_result": "console.watch",
 }
 """Event handler → the action it needs."""
-GONE_AFTER_S = 5.0
+GONE_AFTER_S = 4.0
 """The status is read every second while somebody watches: a page that waited longer for one says so."""
 _RANGES = {"1h": 60}
 _MINUTES = 15
@@ -151,8 +151,9 @@ class PoolState(rx.State):
             principal = await _permitted(self, "pool.cleanup")
             found = await console().backend.force_cleanup(principal=principal, dry_run=True)
         except SpillwayError as failure:
+            told = f"The dry run could not be done. {failure.detail}"
             async with self:
-                assign(self, busy="", **{"failure" if self.is_dialog_open else "page_failure": failure.detail})
+                assign(self, busy="", **{"failure" if self.is_dialog_open else "page_failure": told})
             return
         async with self:
             now = console().clock
