@@ -26,7 +26,7 @@ class SignInView:
 
 def sign_in_page(view: SignInView) -> str:
     """The sign-in page."""
-    held = f' data-wait-s="{view.wait_s}" disabled' if view.wait_s else ""
+    held = f' data-wait-s="{view.wait_s}"' if view.wait_s else ""  # the script disables it; without one it stays usable
     form = (
         '<form method="post" action="/login">'
         f'<input type="hidden" name="next" value="{escape(view.next_path)}">'

@@ -8,13 +8,16 @@ import sys
 import time
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 import socketio
+from reflex_base.event import Event
 
-from dashboard_app.access.event_gate import REFLEX_HANDLERS, check_policies, short_name
-from dashboard_app.model.errors import StartRefused
+from dashboard_app.access.event_gate import REFLEX_HANDLERS, EventGate, check_policies, short_name
+from dashboard_app.model.errors import DatabaseUnavailable, StartRefused
+from dashboard_app.model.user import Principal, PrincipalKind, Role
 from tests.instance import ROOT, free_port
 
 ROOT_STATE = "reflex___state____state"
@@ -168,3 +171,70 @@ def test_two_handlers_of_one_name_stop_the_start():
 
 def test_the_short_name_is_state_and_handler():
     assert short_name(f"{ROOT_STATE}.dashboard_app___console___pages___sources_state____sources_state.load") == "sources_state.load"
+
+
+class FakeState:
+    """What the gate reads of a state."""
+
+    def __init__(self, cookie="c", token="t"):
+        self.router = SimpleNamespace(headers=SimpleNamespace(cookie=cookie), session=SimpleNamespace(client_token=token))
+        self.resets = 0
+
+    def _get_root_state(self):
+        return self
+
+    def reset(self):
+        self.resets += 1
+
+
+class FakeIdentity:
+    def __init__(self, answer):
+        self.answer = answer
+
+    async def principal_for_cookie(self, cookie_header, *, guard_call=False):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def person(role, user_id=1):
+    return Principal(PrincipalKind.USER, "ana", role, user_id)
+
+
+async def judged(answer, name, state=None):
+    gate = EventGate(FakeIdentity(answer), {"x_state.load": "sources.read", "x_state.drop": "pool.cleanup", "x_state._in": "open"})
+    return await gate.preprocess(None, state or FakeState(), Event(name=name))
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "runs"),
+    [
+        (Role.VIEWER, "a____x_state.load", True),
+        (Role.VIEWER, "a____x_state.drop", False),
+        (Role.ADMIN, "a____x_state.drop", True),
+        (Role.ADMIN, "a____x_state.unknown", False),
+        (Role.ADMIN, "a____x_state.setvar", False),
+        (Role.ADMIN, "a____x_state._in", False),
+        (Role.VIEWER, f"{ROOT_STATE}.hydrate", True),
+        (Role.ADMIN, f"{ROOT_STATE}.hydrate_else", False),
+    ],
+)
+async def test_an_event_runs_when_its_name_has_an_action_that_the_role_may_do(role, name, runs):
+    stopped = await judged(person(role), name)
+    assert (stopped is None) is runs
+    assert stopped is None or (not stopped.delta and not stopped.events)
+
+
+@pytest.mark.parametrize("answer", [None, DatabaseUnavailable()])
+async def test_an_event_of_nobody_leads_to_the_sign_in(answer):
+    stopped = await judged(answer, f"{ROOT_STATE}.hydrate")
+    assert "/login?expired=1" in str(stopped.events)
+
+
+async def test_a_state_is_emptied_when_another_person_takes_it_over():
+    identity, state = FakeIdentity(person(Role.VIEWER, 1)), FakeState()
+    gate = EventGate(identity, {})
+    for user_id, resets in ((1, 0), (1, 0), (2, 1), (2, 1)):
+        identity.answer = person(Role.VIEWER, user_id)
+        await gate.preprocess(None, state, Event(name=f"{ROOT_STATE}.hydrate"))
+        assert state.resets == resets
