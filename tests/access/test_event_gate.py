@@ -176,8 +176,8 @@ def test_the_short_name_is_state_and_handler():
 class FakeState:
     """What the gate reads of a state."""
 
-    def __init__(self, cookie="c", token="t"):
-        self.router = SimpleNamespace(headers=SimpleNamespace(cookie=cookie), session=SimpleNamespace(client_token=token))
+    def __init__(self):
+        self.router = SimpleNamespace(headers=SimpleNamespace(cookie="c"), session=SimpleNamespace(client_token="t"))
         self.resets = 0
 
     def _get_root_state(self):
