@@ -30,7 +30,10 @@ def tiny(tmp_path_factory):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).parent / "tiny" / "serve.py"), str(port)], env=environment, stdout=out, stderr=out
+            [sys.executable, str(Path(__file__).parent / "tiny" / "serve.py"), str(port), str(log.parent)],
+            env=environment,
+            stdout=out,
+            stderr=out,
         )
     deadline = time.monotonic() + 60
     while True:

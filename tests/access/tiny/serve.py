@@ -1,14 +1,13 @@
-"""A Reflex app of one state behind the real gates, for sockets that know no manners. Run with the port as argument."""
+"""A Reflex app of one state behind the real gates, for sockets that know no manners. Run with a port and an empty folder as arguments."""
 
 import asyncio
 import contextlib
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 os.environ |= {"REFLEX_ENV_MODE": "prod", "__REFLEX_SKIP_COMPILE": "true", "REFLEX_TELEMETRY_ENABLED": "false"}
-os.chdir(tempfile.mkdtemp(prefix="tiny-"))
+os.chdir(sys.argv[2])
 sys.path.insert(0, str(Path.cwd()))
 Path("rxconfig.py").write_text(
     "import reflex as rx\n"
