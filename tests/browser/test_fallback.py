@@ -1,11 +1,15 @@
 """The banner: it comes when the backend cannot be read, tells the truth, and goes by itself."""
 
+import asyncio
 import re
+import time
+from contextlib import AsyncExitStack
 
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import BANNER_S, calm, eventually
+from tests.browser.conftest import BANNER_S, calm
+from tests.browser.raw_session import open_session
 from tests.console.stub_backend import StubBackend
 from tests.instance import running
 
@@ -51,7 +55,7 @@ async def test_a_frozen_postgresql_brings_the_banner_and_its_return_takes_it_awa
 
 @pytest.fixture
 async def stub():
-    backend = StubBackend(sources=20, delay_s=0.05)
+    backend = StubBackend(count=20, delay_s=0.05)
     await backend.start()
     yield backend
     await backend.stop()
@@ -73,15 +77,24 @@ async def test_progress_reaches_the_end_and_a_stopped_backend_is_seen_and_outliv
             await _sees_live(v)
 
 
-async def test_fifty_open_pages_cost_the_backend_what_one_costs(stub, tmp_path, visit):
-    """The loader is one for all: with more pages open no source is asked more often."""
+async def test_fifty_open_sessions_cost_the_backend_what_one_costs(stub, tmp_path, visit):
+    """The loader is one for all: with fifty sessions open, each fed with the list, no source is asked more often."""
     with running(tmp_path / "data", backend_url=stub.url, backend_token="stub") as instance:
-        async with visit(instance) as v:
+        async with visit(instance) as v, AsyncExitStack() as stack:
             await v.sign_in()
-            await eventually(lambda: stub.count("health") >= 20 and stub.count("metrics") >= 20, 60)
-            before = (stub.count("health"), stub.count("metrics"))
-            pages = [await v.page.context.new_page() for _ in range(6)]
-            for page in pages:
-                await page.goto(f"{instance.url}/")
-                await expect(page.get_by_test_id("source-card").first).to_be_visible(timeout=20_000)
-            assert (stub.count("health"), stub.count("metrics")) == before
+            await expect(v.page.get_by_test_id("source-card")).to_have_count(20, timeout=20_000)
+            await _until_quiet(stub)
+            before = {what: len(stub.of(what)) for what in ("health", "stats")}
+            cookie = "; ".join(f"{c['name']}={c['value']}" for c in await v.page.context.cookies())
+            sessions = [await stack.enter_async_context(open_session(instance.url, cookie)) for _ in range(50)]
+            for session in sessions:
+                await session.shows("s20")
+            assert {what: len(stub.of(what)) for what in ("health", "stats")} == before
+
+
+async def _until_quiet(stub):
+    """Return when every source was read once in both lanes."""
+    end = time.monotonic() + 60
+    while len({seen.source_id for seen in stub.of("health")}) < 20 or len({seen.source_id for seen in stub.of("stats")}) < 20:
+        assert time.monotonic() < end, "the first round did not end"
+        await asyncio.sleep(0.05)
