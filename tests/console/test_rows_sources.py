@@ -93,6 +93,10 @@ def test_the_line_under_the_title_names_the_worst_and_counts_the_rest():
     assert words.plain(lede(sources, healths, is_fallback=True)).startswith("At that time: db-01 refuses")
 
 
+def test_when_all_is_well_the_title_says_it_all():
+    assert lede(*fleet("ooo")) == ""
+
+
 def test_only_two_are_named_and_the_rest_counted():
     assert "2 more are down" in words.plain(lede(*fleet("bbbb")))
     assert "1 more is down" in words.plain(lede(*fleet("bbb")))

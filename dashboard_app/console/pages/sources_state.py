@@ -193,4 +193,4 @@ def _pool_note(services: Any) -> str:
         return "The server has not said its level yet"
     config = reading.value
     apart = words.duration(config.request_delay_ms / 1000)
-    return f"Clients are told: {config.max_concurrent_requests} at once, {config.max_requests_per_minute} a minute, {apart} apart"
+    return f"{config.max_concurrent_requests} at once, {config.max_requests_per_minute} a minute, {apart} apart"

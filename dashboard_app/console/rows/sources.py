@@ -13,6 +13,7 @@ SILENT = "No answer"
 NOT_CHECKED = "Not checked yet"
 _RUN_WORTH_SAYING = 2
 _FIGURES_SHOWN = 3
+_QUERY_WORTH_SAYING_S = 0.01
 _FIGURES: tuple[tuple[str, str], ...] = (
     ("replication_lag_s", "lag {}"),
     ("transactions_per_s", "{}"),
@@ -127,7 +128,7 @@ def key_figures(metrics: Metrics | None) -> str:
     shown = [
         text.format(words.quantity(metrics.metrics[name], _unit(name, metrics.units))).replace(" ", words.NB)
         for name, text in _FIGURES
-        if metrics.metrics.get(name) is not None
+        if _says_something(name, metrics.metrics.get(name))
     ]
     return " · ".join(shown[:_FIGURES_SHOWN])
 
@@ -151,6 +152,11 @@ def _unit(name: str, units: Mapping[str, str]) -> str:
     if name == "transactions_per_s":
         return "tx/s"
     return sent or next((unit for ending, unit in by_name.items() if name.endswith(f"_{ending}")), "")
+
+
+def _says_something(name: str, value: float | None) -> bool:
+    """False for what was not measured, and for a longest query that is over at once."""
+    return value is not None and (name != "longest_query_s" or value >= _QUERY_WORTH_SAYING_S)
 
 
 def _observed(value: float | str | bool | None, unit: str) -> str:

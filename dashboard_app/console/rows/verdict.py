@@ -55,6 +55,8 @@ def lede(sources: Sequence[Source], healths: Mapping[int, Health], *, is_fallbac
         for status in (HealthStatus.DEGRADED, HealthStatus.UNKNOWN, HealthStatus.HEALTHY)
         if count[status]
     ]
+    if len(watched) == count[HealthStatus.HEALTHY] == len(sources):
+        return ""  # the title says it all
     if paused := len(sources) - len(watched):
         states.append(f"{words.count(paused)} paused")
     parts = [part for part in ("; ".join(named), ", ".join(states)) if part]
