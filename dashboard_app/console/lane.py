@@ -145,7 +145,8 @@ class Lane:
             return max(track.next_slow_at - now, 0.0)
         if source_id in self._busy or (self._round and source_id in self._round.pending) or self._regular_at is None:
             return 0.0
-        return max(self._regular_at - now, 0.0)
+        overdue_at = track.overdue_at(self._rules)
+        return max(min(self._regular_at, self._regular_at if overdue_at is None else overdue_at) - now, 0.0)
 
     async def run(self) -> None:
         """Read for ever; cancelled by the loader's supervisor."""

@@ -151,6 +151,7 @@ async def test_in_view_and_never_read_come_first() -> None:
     task = asyncio.create_task(setup.lane.run())
     await setup.clock.advance(5)
     assert setup.ids() == [1, 4, 2]
+    assert setup.lane.next_check_s(3) == pytest.approx(120 - 10 - 5, abs=0.01)  # its reading is from disk and older than the round
     await setup.clock.advance(106)
     assert setup.ids() == [1, 4, 2, 3]
     task.cancel()
