@@ -5,12 +5,20 @@ from typing import Any
 import reflex as rx
 from reflex.style import set_color_mode
 from reflex_components_core.core.banner import has_connection_errors
+from reflex_components_core.el.elements.base import BaseHTML
 from reflex_components_core.react_router import ReactRouterLink
 
 from dashboard_app.console.components.banner import fallback_banner
 from dashboard_app.console.components.icons import BREAKER_ICONS, icon, icon_of
 from dashboard_app.console.components.live import after, age, go_to, sentence
 from dashboard_app.console.pages.shell_state import ShellState
+
+
+class NativeForm(BaseHTML):
+    """A form that the browser sends by itself; Reflex's own form never leaves the page."""
+
+    tag = "form"
+
 
 link = ReactRouterLink.create
 """A link inside the app: no page load."""
@@ -207,11 +215,10 @@ def _user() -> rx.Component:
                 rx.el.button(word, type="button", class_name="mi", on_click=set_color_mode(mode))
                 for mode, word in (("system", "Follow the system"), ("light", "Light"), ("dark", "Dark"))
             ),
-            rx.el.form(
+            NativeForm.create(
                 rx.el.button(icon("log-out"), "Sign out", type="submit", class_name="mi"),
-                method="post",
-                action="/logout",
                 class_name="menu-out",
+                custom_attrs={"method": "post", "action": "/logout"},
             ),
             id="user-menu",
             class_name="menu",

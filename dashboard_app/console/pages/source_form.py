@@ -56,6 +56,7 @@ class SourceForm(rx.State):
     keep_days: int = 14
 
     _intent: str = "save"
+    _was_tested: bool = False
 
     @rx.event
     def add(self) -> None:
@@ -141,7 +142,7 @@ class SourceForm(rx.State):
     def _open(self, title: str, fields: SourceFields) -> None:
         """Show the form anew."""
         self.title, self.fields, self.errors, self.note, self.steps, self.busy = title, fields, FieldErrors(), "", [], ""
-        self._intent, self.is_open = "save", True
+        self._intent, self._was_tested, self.is_open = "save", False, True
 
     async def _principal(self) -> Principal:
         """Who asks; the backend refuses when it may not, so an ended session is told apart here only by its words."""
@@ -154,7 +155,7 @@ class SourceForm(rx.State):
         """Try the settings and show each step."""
         report = await console().backend.test_source(await self._principal(), settings)
         async with self:
-            self.steps, self.busy = steps_of(report), ""
+            self.steps, self.busy, self._was_tested = steps_of(report), "", True
             self.note = (
                 "Every step passed." if report["ok"] else "It can be saved as it is: it will be shown as unhealthy until it answers."
             )
@@ -169,9 +170,8 @@ class SourceForm(rx.State):
             saved = await backend.create_source(principal, settings)
         keep(saved)
         async with self:
-            was_tested = bool(self.steps)
             self.is_open, self.busy = False, ""
-            text = f"{saved.name} saved." if was_tested else f"{saved.name} saved untested: its first check follows."
+            text = f"{saved.name} saved." if self._was_tested or source_id else f"{saved.name} saved untested: its first check follows."
             (await self.get_state(ShellState))._say(text)  # noqa: SLF001 - the frame's own way
 
     async def _show_failure(self, errors: FieldErrors, note: str) -> None:

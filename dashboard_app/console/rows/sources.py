@@ -12,6 +12,7 @@ REFUSED = "Connection refused"
 SILENT = "No answer"
 NOT_CHECKED = "Not checked yet"
 _RUN_WORTH_SAYING = 2
+_STRIP = 30
 _FIGURES_SHOWN = 3
 _QUERY_WORTH_SAYING_S = 0.01
 _FIGURES: tuple[tuple[str, str], ...] = (
@@ -80,7 +81,7 @@ def source_row(
         why=why(source, health, metrics, recent),
         is_quiet=not source.enabled or status is HealthStatus.HEALTHY,
         is_enabled=source.enabled,
-        recent=recent[-30:],
+        recent=recent[-_STRIP:],
         latency=latency,
         unit=unit,
         used=used,
@@ -171,7 +172,7 @@ def _run(status: HealthStatus, recent: str) -> str:
     run = len(recent) - len(recent.rstrip(status.letter))
     if status is not HealthStatus.UNHEALTHY or run < _RUN_WORTH_SAYING:
         return ""
-    return f"{run}{'' if run < len(recent) else ' or more'} checks in a row"
+    return f"{run}{' or more' if run >= _STRIP else ''} checks in a row"
 
 
 def _since(health: Health) -> str:
