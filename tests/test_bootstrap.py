@@ -1,81 +1,149 @@
-import hashlib
-import json
+"""Setting up: from a bare Python to an environment, once; and what a missing test program means."""
+
 import subprocess
 import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import cast
 
 import pytest
 
+from tests import conftest
 from tests.tools import tool
+
+FAKE_PYTHON = """#!/bin/sh
+case "$1" in -c) echo {tag};; *) echo "$@" >> {log}; exit {code};; esac
+"""
 
 
 @pytest.fixture
-def bootstrap(tmp_path, monkeypatch):
-    """The tool in a tree of its own; `calls` are the programs it would have started."""
-    module = tool("bootstrap")
-    for name in ("requirements.txt", "requirements-dev.txt"):
-        (tmp_path / name).write_text(f"{name}==1\n")
-    monkeypatch.setattr(module, "ROOT", tmp_path)
-    monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(module, "STAMP", tmp_path / ".venv" / "stamp.json")
-    module.calls = []
-
-    def run(command, **_options):
-        module.calls.append([str(word) for word in command])
-        if "venv" in module.calls[-1]:
-            (tmp_path / ".venv" / "bin").mkdir(parents=True)
-            (tmp_path / ".venv" / "bin" / "python").touch()
-        return subprocess.CompletedProcess(command, module.exit_code, "", "")
-
-    module.exit_code = 0
-    monkeypatch.setattr(module.subprocess, "run", run)
-    monkeypatch.setattr(module, "_test_programs", lambda: module.calls.append(["programs"]))
-    return module
+def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script, at work in an empty folder with two requirements files."""
+    script = tool("bootstrap")
+    monkeypatch.setattr(script, "ROOT", tmp_path)
+    monkeypatch.setattr(script, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(script, "STAMP", tmp_path / ".venv" / "stamp.json")
+    (tmp_path / "requirements.txt").write_text("")
+    (tmp_path / "requirements-dev.txt").write_text("")
+    return script
 
 
-def _installs(module) -> list[list[str]]:
-    return [call for call in module.calls if "install" in call]
+@pytest.fixture
+def pip_says(bootstrap: ModuleType, tmp_path: Path) -> Path:
+    """An environment whose Python only notes what it is asked; returns the notes."""
+    return environment(tmp_path, 0)
 
 
-def test_the_first_time_makes_the_environment_and_installs_by_hash(bootstrap):
+def environment(root: Path, code: int) -> Path:
+    (root / ".venv" / "bin").mkdir(parents=True, exist_ok=True)
+    python = root / ".venv" / "bin" / "python"
+    python.write_text(FAKE_PYTHON.format(tag=sys.implementation.cache_tag, log=root / "asked", code=code))
+    python.chmod(0o755)
+    (root / "asked").write_text("")
+    return root / "asked"
+
+
+def test_a_bare_folder_gets_an_environment_and_the_next_start_does_nothing(
+    bootstrap: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert bootstrap.main(dev=False) == 0
-    (install,) = _installs(bootstrap)
-    assert {"--require-hashes", "requirements.txt"} <= set(install)
-
-
-def test_the_second_time_starts_nothing(bootstrap):
-    bootstrap.main(dev=False)
-    bootstrap.calls.clear()
+    said = subprocess.run(
+        [tmp_path / ".venv" / "bin" / "python", "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=True
+    )
+    assert Path(said.stdout.strip()).resolve() == (tmp_path / ".venv").resolve()
+    monkeypatch.setattr(bootstrap, "subprocess", None)
     assert bootstrap.main(dev=False) == 0
-    assert bootstrap.calls == []
 
 
-def test_changed_requirements_are_installed_again(bootstrap):
+def test_packages_are_installed_by_hash_from_the_locked_file(bootstrap: ModuleType, pip_says: Path) -> None:
+    assert bootstrap.main(dev=False) == 0
+    (pip, _compile) = pip_says.read_text().splitlines()
+    assert pip.startswith("-m pip install ")
+    assert "--require-hashes" in pip
+    assert pip.endswith("-r requirements.txt")
+
+
+def test_changed_requirements_are_installed_again(bootstrap: ModuleType, pip_says: Path, tmp_path: Path) -> None:
     bootstrap.main(dev=False)
-    bootstrap.calls.clear()
-    (bootstrap.ROOT / "requirements.txt").write_text("requirements.txt==2\n")
+    (tmp_path / "requirements.txt").write_text("# new")
     bootstrap.main(dev=False)
-    assert len(_installs(bootstrap)) == 1
+    assert pip_says.read_text().count("pip install") == 2
 
 
-def test_testing_needs_more_and_brings_the_programs(bootstrap):
+def test_what_is_there_for_tests_is_enough_to_run_but_not_the_other_way_round(
+    bootstrap: ModuleType, pip_says: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "_test_programs", lambda: None)
     bootstrap.main(dev=False)
-    bootstrap.calls.clear()
     bootstrap.main(dev=True)
-    assert "requirements-dev.txt" in _installs(bootstrap)[0]
-    assert bootstrap.calls[-1] == ["programs"]
-    bootstrap.calls.clear()
     bootstrap.main(dev=False)
-    assert bootstrap.calls == []
+    asked = [line.split()[-1] for line in pip_says.read_text().splitlines() if "pip install" in line]
+    assert asked == ["requirements.txt", "requirements-dev.txt"]
 
 
-def test_packages_that_do_not_install_fail_and_are_tried_again(bootstrap, capsys):
-    bootstrap.exit_code = 1
+def test_an_install_that_fails_is_tried_again_by_the_next_start(
+    bootstrap: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    environment(tmp_path, 1)
     assert bootstrap.main(dev=False) == 1
-    assert "venv" in capsys.readouterr().err
-    assert not bootstrap.STAMP.exists()
+    assert "could not be installed" in capfd.readouterr().err
+    assert environment(tmp_path, 0).read_text() == ""
+    assert bootstrap.main(dev=False) == 0
 
 
-def test_the_stamp_is_the_hash_of_the_file_and_the_python(bootstrap):
-    bootstrap.main(dev=False)
-    content = sys.implementation.cache_tag.encode() + (bootstrap.ROOT / "requirements.txt").read_bytes()
-    assert json.loads(bootstrap.STAMP.read_text()) == {"requirements.txt": hashlib.sha256(content).hexdigest()}
+def test_an_old_python_is_told_what_is_needed(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        bootstrap, "sys", SimpleNamespace(version_info=(3, 9, 2), executable="/usr/bin/python3", argv=[], stderr=sys.stderr)
+    )
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda _name: None)
+    assert bootstrap.main(dev=False) == 1
+    assert "Spillway needs Python 3.11 or later; /usr/bin/python3 is 3.9.2" in capsys.readouterr().err
+
+
+def test_an_old_python_hands_over_to_a_newer_one(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+
+    def execv(_path: str, command: list[str]) -> None:
+        ran.append(command)
+        raise SystemExit
+
+    monkeypatch.setattr(
+        bootstrap, "sys", SimpleNamespace(version_info=(3, 10, 0), executable="python3", argv=["bootstrap.py", "--dev"], stderr=sys.stderr)
+    )
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: f"/opt/{name}" if name == "python3.12" else None)
+    monkeypatch.setattr(bootstrap.os, "execv", execv)
+    with pytest.raises(SystemExit):
+        bootstrap.main(dev=True)
+    assert ran == [["/opt/python3.12", "bootstrap.py", "--dev"]]
+
+
+def test_a_missing_test_program_is_installed_by_root_and_named_to_others(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(bootstrap.subprocess, "run", lambda command, **_options: ran.append(command))
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name, path=None: name if name == "apt-get" or "install" in str(ran) else None)
+    monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 1000)
+    bootstrap._test_programs()
+    assert (ran, "Not installed: chromium" in capsys.readouterr().out) == ([], True)
+    monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 0)
+    bootstrap._test_programs()
+    assert [command[:2] for command in ran] == [["apt-get", "-qq"], ["apt-get", "-qq"]]
+    assert "Not installed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
+def test_a_test_without_its_program_is_skipped_by_name_and_fails_under_ci(
+    ci: str, outcome: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    item = SimpleNamespace(iter_markers=lambda name: [pytest.mark.needs("no-such-program").mark])
+    with pytest.raises(outcome, match="needs no-such-program, which is not installed"):
+        conftest.pytest_runtest_setup(cast("pytest.Item", item))
+
+
+def test_a_program_is_found_where_the_system_keeps_it_even_when_path_does_not_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert conftest.program("sh") is not None

@@ -1,45 +1,86 @@
+"""What `make check` refuses: a page of promises without proof, marks of unfinished work, packages with known faults."""
+
+from pathlib import Path
+from types import ModuleType
+
 import pytest
 
-from tests.tools import tool
+from dashboard_app.settings import Settings
+from tests.tools import ROOT, tool
+
+HEAD = "| row | proof |\n| --- | --- |\n"
+PROOF = "tests/test_state_check.py::test_a_page_that_keeps_its_word_passes"
 
 
 @pytest.fixture
-def state_check(tmp_path, monkeypatch):
-    """The tool, on a page and a tree of its own, where the contract has two rows."""
-    module = tool("state_check")
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "test_a.py").write_text("def test_one(): ...\nclass TestTwo:\n    def test_three(self): ...\n")
-    monkeypatch.setattr(module, "ROOT", tmp_path)
-    monkeypatch.setattr(module, "PAGE", tmp_path / "state.md")
-    monkeypatch.setattr(module, "ROWS", ("GET /a", "GET /b"))
-    return module
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The check, over two rows and a page of the test's own."""
+    check = tool("state_check")
+    monkeypatch.setattr(check, "ROWS", ("make run", "make bench"))
+    monkeypatch.setattr(check, "PAGE", tmp_path / "state.md")
+    return check
 
 
-def _page(module, *rows: str) -> None:
-    module.PAGE.write_text("\n".join(("| row | proof |", "| --- | --- |", *rows)))
+def faults(state: ModuleType, rows: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    state.PAGE.write_text(HEAD + rows)
+    code = state.main()
+    said = capsys.readouterr().out.splitlines()
+    return said if code else []
 
 
-def test_a_page_that_names_a_test_or_says_not_built_for_each_row_is_good(state_check, capsys):
-    _page(state_check, "| `GET /a` | tests/test_a.py::test_one, tests/test_a.py::TestTwo::test_three |", "| `GET /b` | not built |")
-    assert state_check.main() == 0
-    assert "2 rows, 1 not built" in capsys.readouterr().out
+def test_a_page_that_keeps_its_word_passes(state: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert faults(state, f"| `make run` | {PROOF}, tests/conftest.py |\n| `make bench` | not built: later |\n", capsys) == []
 
 
 @pytest.mark.parametrize(
     ("rows", "fault"),
     [
-        (("| `GET /a` | not built |",), "no row: GET /b"),
-        (("| `GET /a` | not built |", "| `GET /b` | not built |", "| `GET /c` | not built |"), "not a row of the contract: GET /c"),
-        (("| `GET /a` | yes |", "| `GET /b` | not built |"), "GET /a: names no test"),
-        (("| `GET /a` | tests/test_a.py::test_two |", "| `GET /b` | not built |"), "there is no tests/test_a.py::test_two"),
-        (("| `GET /a` | tests/test_z.py |", "| `GET /b` | not built |"), "there is no tests/test_z.py"),
+        (f"| make run | {PROOF} |\n", "no row: make bench"),
+        (f"| make run | {PROOF} |\n| make bench | it works |\n", "make bench: names no test and does not say 'not built'"),
+        (f"| make run | {PROOF}s |\n| make bench | not built |\n", f"make run: there is no {PROOF}s"),
+        ("| make run | tests/none.py |\n| make bench | not built |\n", "make run: there is no tests/none.py"),
+        (f"| make run | {PROOF} |\n| make bench | not built |\n| make tea | not built |\n", "not a row of the contract: make tea"),
     ],
 )
-def test_each_fault_of_the_page_is_named(state_check, capsys, rows, fault):
-    _page(state_check, *rows)
-    assert state_check.main() == 1
-    assert fault in capsys.readouterr().out
+def test_a_page_that_does_not_is_refused(state: ModuleType, rows: str, fault: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert faults(state, rows, capsys) == [fault]
 
 
-def test_a_missing_page_is_a_fault(state_check):
-    assert state_check.main() == 1
+def test_a_missing_page_is_refused(state: ModuleType) -> None:
+    assert state.main() == 1
+
+
+def test_every_setting_stands_in_a_row_of_the_contract_or_on_its_own_page() -> None:
+    rows = {name for row in tool("state_check").ROWS for name in row.split(", ")}
+    page = (ROOT / "docs" / "settings.md").read_text()
+    assert {name.upper() for name in Settings.model_fields} - rows <= {"DEMO", "ENVIRONMENT", "SAMPLES_KEEP_DAYS", "PROBE_TIMEOUT_S"}
+    assert all(f"`{name.upper()}`" in page for name in Settings.model_fields)
+
+
+def test_a_mark_of_unfinished_work_is_found_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marks = tool("marks")
+    (tmp_path / "a.py").write_text("x = 1\n# TO" + "DO: y\n")
+    (tmp_path / "b.png").write_text("FIX" + "ME")
+    marks.subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    monkeypatch.setattr(marks, "ROOT", tmp_path)
+    assert marks.main() == 1
+    assert capsys.readouterr().out.splitlines()[0] == "a.py:2: # TO" + "DO: y"
+    (tmp_path / "a.py").write_text("x = 1\n")
+    assert marks.main() == 0
+
+
+def test_an_installed_version_with_a_known_fault_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    advisories = tool("advisories")
+    listed = tmp_path / "advisories.toml"
+    monkeypatch.setattr(advisories, "LIST", listed)
+    entry = 'as_of = 2026-01-01\n[[advisory]]\npackage = "PyTest"\nid = "X-1"\nfixed = "{}"\nwhat = "it bites"\n'
+    listed.write_text(entry.format("999"))
+    assert advisories.main() == 1
+    assert "X-1, it bites; fixed in 999" in capsys.readouterr().out
+    listed.write_text(entry.format("0.1"))
+    assert advisories.main() == 0
+    assert "packages could NOT be checked" in capsys.readouterr().out
