@@ -33,6 +33,7 @@ class Check:
     """One named check. `observed` is in `unit` ("ms", "s", "%", "connections", "" for words); None: could not be measured.
 
     `limit` says in words what would warn or fail ("warns from 70 %"); `message` says what was found when it is not a pass.
+    `since` is when the present verdict began; None: not known.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Check:
     unit: str = ""
     limit: str = ""
     message: str = ""
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

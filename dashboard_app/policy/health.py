@@ -40,6 +40,24 @@ def began(previous: Health | None, status: HealthStatus, now: datetime) -> datet
     return now
 
 
+def dated(checks: Sequence[Check], previous: Health | None, now: datetime) -> tuple[Check, ...]:
+    """`checks`, each with the beginning of its present verdict: as the previous reading says when it had the same one, else `now`.
+
+    A previous reading without checks was restored from its samples: when it was healthy, every check has passed since then.
+    """
+    return tuple(replace(check, since=_verdict_began(check, previous, now)) for check in checks)
+
+
+def _verdict_began(check: Check, previous: Health | None, now: datetime) -> datetime:
+    """When the verdict of one check began."""
+    if previous is None:
+        return now
+    if not previous.checks and previous.status is HealthStatus.HEALTHY and check.status is CheckStatus.PASS:
+        return min(previous.since or now, now)
+    same = (one.since for one in previous.checks if one.name == check.name and one.status is check.status)
+    return min(next(same, None) or now, now)
+
+
 def aged(health: Health, now: datetime, limit_s: float) -> Health:
     """`health`, or UNKNOWN since its last check when that is more than `limit_s` seconds ago or never was."""
     if health.status is HealthStatus.UNKNOWN:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard_app.model.health import Check, CheckStatus, Health, HealthStatus
-from dashboard_app.policy.health import aged, began, fold, sentence, verdict
+from dashboard_app.policy.health import aged, began, dated, fold, sentence, verdict
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PASS, WARN, FAIL = CheckStatus.PASS, CheckStatus.WARN, CheckStatus.FAIL
@@ -98,3 +98,29 @@ def test_what_was_never_checked_is_unknown_and_unknown_stays_as_it_is() -> None:
     assert aged(health(HealthStatus.HEALTHY, checked_at=None), NOW, 60).status is HealthStatus.UNKNOWN
     unknown = health(HealthStatus.UNKNOWN)
     assert aged(unknown, NOW + timedelta(days=9), 60) is unknown
+
+
+def test_a_check_keeps_the_beginning_of_its_verdict_until_the_verdict_changes() -> None:
+    earlier = NOW - timedelta(minutes=5)
+    first = dated(checks_of(PASS, WARN), None, earlier)
+    assert [check.since for check in first] == [earlier, earlier]
+    before = Health(7, HealthStatus.DEGRADED, earlier, 3.0, earlier, None, first)
+    second = dated([*checks_of(PASS, FAIL), Check("new", PASS)], before, NOW)
+    assert [(check.name, check.since) for check in second] == [("check 0", earlier), ("check 1", NOW), ("new", NOW)]
+
+
+@pytest.mark.parametrize(
+    ("status", "since", "expected"),
+    [
+        (HealthStatus.HEALTHY, NOW - timedelta(hours=1), NOW - timedelta(hours=1)),
+        (HealthStatus.HEALTHY, None, NOW),
+        (HealthStatus.HEALTHY, NOW + timedelta(hours=1), NOW),
+        (HealthStatus.DEGRADED, NOW - timedelta(hours=1), NOW),
+    ],
+)
+def test_after_a_restart_only_a_healthy_past_dates_a_passing_check(
+    status: HealthStatus, since: datetime | None, expected: datetime
+) -> None:
+    restored = Health(7, status, since, 3.0, NOW)
+    passing, failing = dated(checks_of(PASS, FAIL), restored, NOW)
+    assert (passing.since, failing.since) == (expected, NOW)

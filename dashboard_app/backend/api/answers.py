@@ -41,9 +41,9 @@ def answer(value: object, status: int = 200, headers: Mapping[str, str] | None =
 
 
 def _check(check: Check) -> dict[str, Any]:
-    """One check; words that are empty are left out."""
+    """One check; what is empty is left out."""
     found: dict[str, Any] = {"name": check.name, "status": check.status, "observed": check.observed, "unit": check.unit}
-    return found | {key: text for key, text in (("limit", check.limit), ("message", check.message)) if text}
+    return found | {key: value for key, value in (("limit", check.limit), ("message", check.message), ("since", check.since)) if value}
 
 
 def health_json(health: Health) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from dashboard_app.model.errors import DatabaseUnavailable, InvalidInput, NotFou
 from dashboard_app.model.health import Health, HealthStatus, Metrics
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.source import Source, SourceKind, SourceSettings, TestReport
-from dashboard_app.policy.health import began, fold, sentence
+from dashboard_app.policy.health import began, dated, fold, sentence
 from dashboard_app.store.samples import SampleStore
 
 log = logging.getLogger(__name__)
@@ -175,10 +175,11 @@ class Probing:
     def _judged(self, source: Source, finding: Finding) -> Health:
         """A finding as health: its status, since when, and why."""
         now, status = self._clock.now(), fold(finding.checks)
-        since = began(self._recall.last(source.id), status, now)
+        last = self._recall.last(source.id)
+        since = began(last, status, now)
         latency_ms = None if finding.latency_ms is None else round(finding.latency_ms, 3)
         message = sentence(finding.checks) if finding.checks else "The stored password cannot be read with this secret key: enter it again"
-        return Health(source.id, status, since, latency_ms, now, message, finding.checks)
+        return Health(source.id, status, since, latency_ms, now, message, dated(finding.checks, last, now))
 
     def _is_current(self, source: Source) -> bool:
         """False when the source was deleted or paused while it was probed."""
