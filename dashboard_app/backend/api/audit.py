@@ -1,35 +1,42 @@
 """Who did what to what."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, model_validator
+from starlette.responses import StreamingResponse
 
-from dashboard_app.backend.api.answers import answer
-from dashboard_app.backend.api.caller import signed_in
+from dashboard_app.backend.api.answers import answer, at
+from dashboard_app.backend.api.audit_csv import MOST_ROWS, PAGE_ROWS, lines
+from dashboard_app.backend.api.caller import request_id_of, signed_in
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.api.values import Answer, Moment, Parameters, Search
 from dashboard_app.runtime.routing import acts, strict_router
 
 
-class AuditQuery(Parameters):
+class ExportQuery(Parameters):
     """Which rows."""
 
     actor: Search | None = None
     action: Search | None = None
     since: Moment | None = Field(default=None, alias="from")
     until: Moment | None = Field(default=None, alias="to")
-    limit: int = Field(default=100, ge=1, le=500)
-    before: int | None = Field(default=None, ge=1, le=2**63 - 1, description="Only rows with a smaller id: the next page.")
 
     @model_validator(mode="after")
-    def _in_order(self) -> "AuditQuery":
+    def _in_order(self) -> Self:
         """`from` is before `to`."""
         if self.since and self.until and self.since >= self.until:
             raise ValueError("from must be before to")
         return self
+
+
+class AuditQuery(ExportQuery):
+    """Which rows, and how many."""
+
+    limit: int = Field(default=100, ge=1, le=500)
+    before: int | None = Field(default=None, ge=1, le=2**63 - 1, description="Only rows with a smaller id: the next page.")
 
 
 class AuditRowOut(Answer):
@@ -52,8 +59,13 @@ class AuditOut(Answer):
     items: list[AuditRowOut]
 
 
+_CSV: dict[int | str, dict[str, Any]] = {
+    200: {"description": "CSV with a head line.", "content": {"text/csv": {"schema": {"type": "string"}}}}
+}
+
+
 def audit_routes(deps: ApiDeps) -> APIRouter:
-    """`GET /api/v1/audit`."""
+    """`GET /api/v1/audit`, and the same as a file."""
     router = strict_router("audit")
 
     @router.get("/api/v1/audit", response_model=AuditOut, openapi_extra=acts("audit.read"))
@@ -62,6 +74,23 @@ def audit_routes(deps: ApiDeps) -> APIRouter:
         signed_in(request, "audit.read")
         rows = await deps.audit.page(**query.model_dump())
         return answer({"items": [_row(row) for row in rows]})
+
+    @router.get("/api/v1/audit.csv", response_class=StreamingResponse, responses=_CSV, openapi_extra=acts("audit.read"))
+    async def audit_file(request: Request, query: Annotated[ExportQuery, Query()]) -> StreamingResponse:
+        """The same rows as CSV, newest first, at most 10,000. The export leaves a row itself."""
+        principal = signed_in(request, "audit.read")
+        asked = query.model_dump(exclude_none=True)
+
+        async def read(before: int | None, limit: int) -> Sequence[Any]:
+            return await deps.audit.page(**asked, before=before, limit=limit)
+
+        first = await read(None, min(PAGE_ROWS, MOST_ROWS))
+        told = {name: at(value) if isinstance(value, datetime) else value for name, value in asked.items()}
+        await deps.audit.record(principal, "audit.export", "audit.csv", request_id=request_id_of(request), details=told)
+        name = f"audit-{deps.clock.now():%Y%m%dT%H%M%SZ}.csv"
+        return StreamingResponse(
+            lines(read, first), media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+        )
 
     return router
 

@@ -118,6 +118,9 @@ class History(Protocol):
     async def points(self, source_id: int, metric: str, since: datetime, until: datetime, points: int) -> Sequence[Sequence[float]]:
         """`[[epoch_ms, value], …]`, at most about `points` of them."""
 
+    async def timeline(self, source_id: int, since: datetime, until: datetime, buckets: int) -> str:
+        """The worst letter of each of `buckets` equal spans, `-` where there is no sample."""
+
 
 class Audit(Protocol):
     """Who did what to what."""

@@ -169,6 +169,14 @@ class HistoryQuery(Parameters):
         return self
 
 
+class TimelineQuery(Parameters):
+    """Which span, in how many parts. Without `to`: until now; without `from`: one day."""
+
+    since: Moment | None = Field(default=None, alias="from")
+    until: Moment | None = Field(default=None, alias="to")
+    buckets: int = Field(default=288, ge=1, le=1000)
+
+
 class HealthCheckOut(Answer):
     """One check of a probe."""
 
@@ -178,6 +186,7 @@ class HealthCheckOut(Answer):
     unit: str
     limit: str | None = None
     message: str | None = None
+    since: datetime | None = Field(default=None, description="When the present verdict of this check began.")
 
 
 class HealthOut(Answer):
@@ -265,3 +274,11 @@ class HistoryOut(Answer):
     """Samples, oldest first: `[epoch_ms, value]`."""
 
     points: list[tuple[float, float]]
+
+
+class TimelineOut(Answer):
+    """The worst outcome of each part of a span, oldest first."""
+
+    since: datetime = Field(alias="from")
+    until: datetime = Field(alias="to")
+    letters: Annotated[StrictStr, Field(pattern="^[owbu-]*$", description="o healthy, w degraded, b unhealthy, u unknown, - no sample.")]

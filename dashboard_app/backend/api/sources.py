@@ -1,7 +1,7 @@
 """The calls about data sources."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -23,6 +23,8 @@ from dashboard_app.backend.api.source_schemas import (
     SourceTrialIn,
     StatsListOut,
     StatsOut,
+    TimelineOut,
+    TimelineQuery,
     TrialOut,
 )
 from dashboard_app.backend.api.values import PathId
@@ -40,6 +42,7 @@ def source_routes(deps: ApiDeps, saw: Callable[[Health], None]) -> APIRouter:
     router = strict_router("data sources")
     _add_collection(router, deps)
     _add_readings(router, deps, saw)
+    _add_past(router, deps)
     _add_one(router, deps)
     return router
 
@@ -74,7 +77,7 @@ def _add_collection(router: APIRouter, deps: ApiDeps) -> None:
 
 
 def _add_readings(router: APIRouter, deps: ApiDeps, saw: Callable[[Health], None]) -> None:
-    """Health, stats and history, of one and of many."""
+    """Health and stats, of one and of many."""
 
     def shown(health: Health) -> dict[str, Any]:
         saw(health)
@@ -100,17 +103,41 @@ def _add_readings(router: APIRouter, deps: ApiDeps, saw: Callable[[Health], None
         """The source's numbers now. A source that gives none is a 200 with empty `metrics`."""
         return answer(metrics_json(await deps.probing.metrics(source_id)))
 
+
+def _add_past(router: APIRouter, deps: ApiDeps) -> None:
+    """What was: samples of a metric, and the states of a span."""
+
     @router.get(f"{_PATH}/{{source_id}}/history", response_model=HistoryOut, openapi_extra=acts("sources.read"))
     async def history_of_one(request: Request, source_id: PathId, query: Annotated[HistoryQuery, Query()]) -> Response:
         """Samples of one metric, thinned out on the server to about `points`."""
-        until = query.until or deps.clock.now()
-        since = query.since or until - _DAY
-        if since >= until:
-            raise InvalidInput("from must be before to", ({"field": "from", "message": "must be before to"},))
+        since, until = _span(deps, query)
         async with database_work(deps, request):
             await deps.sources.get(source_id)
             points = await deps.history.points(source_id, query.metric, since, until, query.points)
         return answer({"points": points})
+
+    @router.get(f"{_PATH}/{{source_id}}/timeline", response_model=TimelineOut, openapi_extra=acts("sources.read"))
+    async def timeline_of_one(request: Request, source_id: PathId, query: Annotated[TimelineQuery, Query()]) -> Response:
+        """The worst outcome of each of `buckets` equal parts of a span: one letter each, `-` where nobody looked."""
+        since, until = _span(deps, query)
+        async with database_work(deps, request):
+            await deps.sources.get(source_id)
+            letters = await deps.history.timeline(source_id, since, until, query.buckets)
+        return answer({"from": since, "to": until, "letters": letters})
+
+
+def _span(deps: ApiDeps, query: HistoryQuery | TimelineQuery) -> tuple[datetime, datetime]:
+    """From when to when is asked for.
+
+    Raises:
+        InvalidInput: the end is not behind the beginning.
+
+    """
+    until = query.until or deps.clock.now()
+    since = query.since or until - _DAY
+    if since >= until:
+        raise InvalidInput("from must be before to", ({"field": "from", "message": "must be before to"},))
+    return since, until
 
 
 def _add_one(router: APIRouter, deps: ApiDeps) -> None:

@@ -9,6 +9,7 @@ from dashboard_app.console.client.caller import Call, Caller
 from dashboard_app.console.client.contract import (
     ListedSource,
     parse_health,
+    parse_letters,
     parse_metrics,
     parse_object,
     parse_page,
@@ -126,6 +127,16 @@ class Backend:
         call = Call("GET", f"/scan/data-sources/{source_id}/history", Priority.CLICK, principal=principal, params=params)
         rows: list[list[float | None]] = (await self._caller.ordinary(call, parse_object)).get("points") or []
         return rows
+
+    async def timeline(self, source_id: int, since: datetime, until: datetime, buckets: int, *, principal: Principal) -> str | None:
+        """The worst state of each of `buckets` equal spans as letters o w b u, `-` for none; None when the server does not offer it."""
+        require(principal, "sources.read")
+        params: dict[str, str | int] = {"from": _iso(since), "to": _iso(until), "buckets": buckets}
+        call = Call("GET", f"/scan/data-sources/{source_id}/timeline", Priority.CLICK, principal=principal, params=params)
+        try:
+            return await self._caller.ordinary(call, parse_letters)
+        except NotFound:
+            return None
 
     async def status(self) -> dict[str, Any] | None:
         """The pool guard's status as the contract has it; None when the server does not offer it."""

@@ -17,6 +17,7 @@ from dashboard_app.model.source import Source, SourceKind, SourceSettings
 Value = TypeVar("Value")
 _RECENT_KEPT = 30
 _TEXT_KEPT = 2000
+_LETTERS_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ def _check(body: Any) -> Check:
         unit=str(body.get("unit") or ""),
         limit=str(body.get("limit") or ""),
         message=str(body.get("message") or "")[:_TEXT_KEPT],
+        since=_time(body.get("since")),
     )
 
 
@@ -169,6 +171,12 @@ def parse_throttling(body: Any) -> ThrottlingConfig:
         ttl_s=float(body.get("ttl_s") or 30.0),
         measured_at=_needed_time(body.get("measured_at") or "1970-01-01T00:00:00Z"),
     )
+
+
+@_or_garbage
+def parse_letters(body: Any) -> str:
+    """The states of a span, one letter each; a letter this console does not know says nothing."""
+    return "".join(letter if letter in "owbu" else "-" for letter in str(body["letters"])[:_LETTERS_KEPT])
 
 
 @_or_garbage

@@ -218,6 +218,10 @@ class FakeHistory:
         self.asked.append(asked)
         return [[1.0, 2.0]]
 
+    async def timeline(self, *asked: Any) -> str:
+        self.asked.append(asked)
+        return "oo-b"
+
 
 @dataclass
 class AuditRow:
@@ -245,7 +249,8 @@ class FakeAudit:
         self.rows.append(row)
 
     async def page(self, **query: Any) -> list[AuditRow]:
-        return self.rows[::-1][: query["limit"]]
+        known = [row for row in self.rows if query.get("before") is None or row.id < query["before"]]
+        return known[::-1][: query["limit"]]
 
 
 class World:

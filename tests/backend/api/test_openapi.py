@@ -32,7 +32,9 @@ BUILT = {
     ("get", "/scan/data-sources/{source_id}/health"),
     ("get", "/scan/data-sources/{source_id}/stats"),
     ("get", "/scan/data-sources/{source_id}/history"),
+    ("get", "/scan/data-sources/{source_id}/timeline"),
     ("get", "/api/v1/audit"),
+    ("get", "/api/v1/audit.csv"),
     ("get", "/metrics"),
 }
 DRILL = {("post", f"/api/v1/drill/{name}") for name in ("hold", "burst", "fail")}
