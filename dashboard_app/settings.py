@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dashboard_app.model.errors import StartRefused
 from dashboard_app.model.secret import MASK
+from dashboard_app.model.user import PASSWORD_LENGTHS, is_email
 
 PREFIX = "SPILLWAY_"
 _DEMO = {"leak_threshold_s": "5", "auto_cleanup": "false", "console_auto_cleanup": "false"}  # so that the operator sees cause and effect
@@ -33,6 +34,21 @@ def _words_to_bool(value: object) -> object:
 def _empty_to_none(value: object) -> object:
     """An empty value in the environment means unset."""
     return None if value == "" else value
+
+
+def _email(value: str | None) -> str | None:
+    """`value`, when it is an email."""
+    if value is not None and not is_email(value.strip()):
+        raise ValueError("must look like name@example.org")
+    return value
+
+
+def _password(value: SecretStr | None) -> SecretStr | None:
+    """`value`, when it may be a password."""
+    least, most = PASSWORD_LENGTHS
+    if value is not None and not least <= len(value.get_secret_value()) <= most:
+        raise ValueError(f"must have {least} to {most} characters")
+    return value
 
 
 Flag = Annotated[bool, BeforeValidator(_words_to_bool)]
@@ -73,8 +89,8 @@ class Settings(BaseSettings):
     secret_key: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(
         None, "Encrypts stored credentials; a comma-separated list rotates (first encrypts, all decrypt). Unset: generated in DATA_DIR."
     )
-    admin_email: OptionalText = _knob(None, "Creates the first admin without the one-time link.")
-    admin_password: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(
+    admin_email: Annotated[OptionalText, AfterValidator(_email)] = _knob(None, "Creates the first admin without the one-time link.")
+    admin_password: Annotated[SecretStr | None, BeforeValidator(_empty_to_none), AfterValidator(_password)] = _knob(
         None, "The first admin's password (at least 8 characters)."
     )
     public_health: Flag = _knob(True, "ping, status and throttling-config are readable without signing in.")
@@ -154,11 +170,14 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _stale_before_refetch(self) -> Self:
         """The only rule across settings: stale <= refetch."""
+        lines = []
         for lane in ("health", "metrics"):
             stale, refetch = getattr(self, f"{lane}_stale_s"), getattr(self, f"{lane}_refetch_s")
             if stale > refetch:
-                msg = f"{PREFIX}{lane.upper()}_STALE_S={stale:g}: must be at most {PREFIX}{lane.upper()}_REFETCH_S, which is {refetch:g}"
-                raise ValueError(msg)
+                name = f"{PREFIX}{lane.upper()}"
+                lines.append(f"{name}_STALE_S={stale:g}: must be at most {name}_REFETCH_S, which is {refetch:g}")
+        if lines:
+            raise ValueError("\n".join(lines))
         return self
 
     @classmethod
@@ -213,16 +232,32 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
         origins |= dict.fromkeys(found, origin)
     if _words_to_bool(given.get("demo")) is True:
         given, origins = {**_DEMO, **given}, {**dict.fromkeys(_DEMO, "demo"), **origins}
-    values: Settings | None = None
-    try:
-        values = Settings.model_validate(given)
-    except ValidationError as failure:
-        mistakes += [_mistake(error, given, origins) for error in failure.errors()]
-    else:
-        mistakes += _together(values)
+    values, wrong = _judged(given, origins)
+    mistakes += wrong
     if mistakes or values is None:
         raise StartRefused("\n".join(mistakes))
     return LoadedSettings(values, {field: origins.get(field, "default") for field in Settings.model_fields})
+
+
+_AGES = frozenset({"health_stale_s", "health_refetch_s", "metrics_stale_s", "metrics_refetch_s"})
+_BOUND_TOGETHER = (
+    frozenset({"health_stale_s", "health_refetch_s"}),
+    frozenset({"metrics_stale_s", "metrics_refetch_s"}),
+    frozenset({"admin_email", "admin_password"}),
+)
+
+
+def _judged(given: Mapping[str, str], origins: Mapping[str, str]) -> tuple[Settings | None, list[str]]:
+    """The settings, None when there is a mistake; every mistake, also of settings that stand beside a wrong one."""
+    try:
+        values = Settings.model_validate(given)
+    except ValidationError as failure:
+        errors = failure.errors()
+        wrong = {str(error["loc"][0]) for error in errors if error["loc"]} or _AGES
+        dropped = wrong.union(*(group for group in _BOUND_TOGETHER if group & wrong))
+        rest = {field: text for field, text in given.items() if field not in dropped}
+        return None, [*(_mistake(error, given, origins) for error in errors), *_judged(rest, origins)[1]]
+    return values, _together(values)
 
 
 def _of_file(path: Path | None) -> dict[str, str]:

@@ -122,6 +122,31 @@ def test_the_first_admin_needs_both_email_and_password() -> None:
     assert "set both or none" in line
 
 
+def test_the_first_admin_can_be_made() -> None:
+    assert refused(ADMIN_EMAIL="nobody", ADMIN_PASSWORD="1234567") == [
+        "SPILLWAY_ADMIN_EMAIL='nobody': must look like name@example.org (environment)",
+        f"SPILLWAY_ADMIN_PASSWORD='{MASK}': must have 8 to 1024 characters (environment)",
+    ]
+    assert len(refused(ADMIN_EMAIL="a@b.example", ADMIN_PASSWORD="x" * 1025)) == 1
+    load_settings({"SPILLWAY_ADMIN_EMAIL": "a@b.example", "SPILLWAY_ADMIN_PASSWORD": "12345678"}, None)
+
+
+def test_mistakes_of_every_sort_are_told_at_once() -> None:
+    lines = refused(
+        PORT="x",
+        HEALTH_STALE_S="300",
+        METRICS_STALE_S="300",
+        REDIS_URL="redis://r",
+        DATABASE_URL="mysql://x",
+        ADMIN_EMAIL="a@b.example",
+        NO="1",
+    )
+    names = ["NO", "PORT", "HEALTH_STALE_S", "METRICS_STALE_S", "REDIS_URL", "ADMIN_EMAIL", "DATABASE_URL"]
+    assert [line.removeprefix(PREFIX).partition(":")[0].partition("=")[0].partition(" ")[0] for line in lines] == names
+    assert len(refused(HEALTH_STALE_S="x", HEALTH_REFETCH_S="30")) == 1
+    assert len(refused(ADMIN_EMAIL="x")) == 1
+
+
 def test_a_secret_is_never_printed() -> None:
     lines = refused(DATABASE_URL="mysql://app:geheim@db/x", BACKEND_URL="ftp://me:geheim@there", SECRET_KEY="", ADMIN_PASSWORD="geheim")
     assert "geheim" not in "\n".join(lines)

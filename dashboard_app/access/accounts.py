@@ -1,7 +1,6 @@
 """What an admin does with accounts and tokens, and how the first admin comes to be. Every change is recorded with who made it."""
 
 import hashlib
-import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +10,7 @@ from dashboard_app.access.passwords import Passwords, check_new_password
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import Conflict, InvalidInput, NotFound
 from dashboard_app.model.secret import Secret
-from dashboard_app.model.user import Principal, PrincipalKind, Role, User
+from dashboard_app.model.user import Principal, PrincipalKind, Role, User, is_email
 from dashboard_app.policy.permission import require
 from dashboard_app.store.database import Database
 from dashboard_app.store.sessions import SessionStore
@@ -27,8 +26,6 @@ SETUP_LINK_LIFE = timedelta(minutes=30)
 TOKEN_PREFIX = "spw_"  # noqa: S105 - what every token begins with, not a token
 _SHOWN_CHARACTERS = 9
 _MAX_NAME = 200
-_MAX_EMAIL = 254
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +182,7 @@ def digest(secret: str) -> str:
 def checked_email(email: str) -> str:
     """`email` without blanks around it. Raises InvalidInput."""
     email = email.strip()
-    if len(email) > _MAX_EMAIL or not _EMAIL.fullmatch(email):
+    if not is_email(email):
         sentence = "An email looks like name@example.org."
         raise InvalidInput(sentence, ({"field": "email", "message": sentence},))
     return email

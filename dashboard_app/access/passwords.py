@@ -11,10 +11,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from dashboard_app.model.errors import InvalidInput, RateLimited
 from dashboard_app.model.secret import Secret
+from dashboard_app.model.user import PASSWORD_LENGTHS
 
-MIN_LENGTH = 8
-MAX_LENGTH = 1024
-"""A longer one only costs time to hash."""
+MIN_LENGTH, MAX_LENGTH = PASSWORD_LENGTHS
 _THREADS = 2
 _MAX_WAITING = 16
 """Hashes under way or waiting; one more is refused. Each takes about 64 MiB and 50 ms."""

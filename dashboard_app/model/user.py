@@ -1,8 +1,19 @@
 """Who may ask: roles, users, and the principal of a request."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+PASSWORD_LENGTHS = (8, 1024)
+"""Least and most characters of a password; a longer one only costs time to hash."""
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
+_LONGEST_EMAIL = 254
+
+
+def is_email(text: str) -> bool:
+    """True when `text` looks like name@example.org."""
+    return len(text) <= _LONGEST_EMAIL and _EMAIL.fullmatch(text) is not None
 
 
 class Role(StrEnum):
