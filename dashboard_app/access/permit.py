@@ -15,7 +15,7 @@ class Permit:
     """Pure ASGI. `action_of(method, path)` names the action of a call; None: the API has no such call.
 
     401 comes before 403 and before anything about the body. A call that does not exist is the app's to answer (404, 405), for
-    callers with credentials; others learn nothing of it.
+    callers with credentials; others learn nothing of it, save that an open path does not know their method.
     """
 
     def __init__(self, app: App, action_of: ActionOf, *, public_health: bool = True) -> None:
@@ -38,7 +38,7 @@ class Permit:
         principal: Principal | None = scope.get(visit.PRINCIPAL)
         action = self._action(scope["method"], scope["path"])
         if action is None:
-            return _not_signed_in(scope) if principal is None else None
+            return _not_signed_in(scope) if principal is None and not self._is_open(scope["path"]) else None
         if action not in ACTIONS:
             return problem(403, "forbidden", "Nobody may do this.", instance=scope["path"])
         needed = least_role(action, public_health=self._public_health)
@@ -49,6 +49,11 @@ class Permit:
         if principal.role.covers(needed):
             return None
         return problem(403, "forbidden", refusal(principal.role, action), instance=scope["path"])
+
+    def _is_open(self, path: str) -> bool:
+        """True when anybody may read `path`."""
+        action = self._action_of("GET", path)
+        return action in ACTIONS and least_role(str(action), public_health=self._public_health) is None
 
     def _action(self, method: str, path: str) -> str | None:
         """The action of a call; a HEAD is judged as the GET it stands for."""

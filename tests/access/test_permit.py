@@ -43,6 +43,10 @@ async def call(method, path, role=None, *, public_health=True, unknown=False):
         ("POST", "/cleanup", Role.OPERATOR, 403),
         ("POST", "/cleanup", Role.ADMIN, 200),
         ("GET", "/nothing", None, 401),
+        ("DELETE", "/livez", None, 200),
+        ("DELETE", "/status", None, 200),
+        ("DELETE", "/holders", None, 401),
+        ("DELETE", "/typo", None, 401),
         ("GET", "/nothing", Role.VIEWER, 200),
         ("GET", "/typo", Role.ADMIN, 403),
         ("GET", "/typo", None, 403),
@@ -54,6 +58,7 @@ async def test_each_call_is_for_its_least_role_and_401_comes_before_403(method, 
 
 async def test_status_needs_a_viewer_when_public_health_is_off():
     assert (await call("GET", "/status", public_health=False)).status_code == 401
+    assert (await call("DELETE", "/status", public_health=False)).status_code == 401
     assert (await call("GET", "/status", Role.VIEWER, public_health=False)).status_code == 200
 
 
