@@ -39,6 +39,10 @@ class ActionTable:
             return fixed
         return next((call.action for call in self._patterns if call.method == method and call.pattern.match(path)), None)
 
+    def methods_of(self, path: str) -> tuple[str, ...]:
+        """The methods `path` knows, sorted; none when there is no such path."""
+        return tuple(sorted({call.method for call in self.calls if call.pattern.match(path)}))
+
 
 def table_of(app: FastAPI) -> ActionTable:
     """The table of every API route of `app`.

@@ -68,7 +68,10 @@ async def _http(request: Request, error: Exception) -> Response:
         raise error
     detail = {404: "There is nothing at this path.", 405: "This path does not know that method."}.get(error.status_code, error.detail)
     code = _CODES.get(error.status_code, "http_error")
-    return problem(error.status_code, code, detail, instance=request.url.path, headers=(error.headers or {}).items())
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = ", ".join(request.app.state.actions.methods_of(request.url.path))  # the router names its first route's only
+    return problem(error.status_code, code, detail, instance=request.url.path, headers=headers.items())
 
 
 def _field(loc: tuple[Any, ...]) -> str:

@@ -1,10 +1,11 @@
 """The values requests are made of: bounded, without control characters that PostgreSQL cannot keep, never coerced from other types."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 LARGEST_ID = 2**31 - 1
 """Ids are 1..2^31-1; anything else in a path is an unknown id, so 404."""
@@ -60,9 +61,21 @@ class Body(BaseModel):
 
 
 class Parameters(BaseModel):
-    """Query parameters: unknown names are refused, so that a typo is not silently a request for everything."""
+    """Query parameters: unknown names are refused, so that a typo is not silently a request for everything.
+
+    One that may be left out counts as left out when it is empty: `?kind=&limit=50` asks for every kind.
+    """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, given: Any) -> Any:
+        """`given` without what is empty and may be left out."""
+        if not isinstance(given, Mapping):
+            return given
+        needed = {field.alias or name for name, field in cls.model_fields.items() if field.is_required()}
+        return {name: value for name, value in given.items() if value != "" or name in needed}
 
 
 class Answer(BaseModel):

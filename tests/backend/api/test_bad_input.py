@@ -269,20 +269,34 @@ async def test_an_unknown_path_is_a_404_document(client, method, path):
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("method", "path", "known"),
     [
-        ("PUT", "/scan/data-sources/1"),
-        ("DELETE", "/scan/data-sources"),
-        ("POST", "/api/v1/audit"),
-        ("GET", "/api/v1/health/database/force-cleanup"),
-        ("BREW", "/api/v1/health/ping"),
-        ("PATCH", "/metrics"),
+        ("PUT", "/scan/data-sources/1", "DELETE, GET, PATCH"),
+        ("DELETE", "/scan/data-sources", "GET, POST"),
+        ("POST", "/api/v1/audit", "GET"),
+        ("GET", "/api/v1/health/database/force-cleanup", "POST"),
+        ("BREW", "/api/v1/health/ping", "GET"),
+        ("PATCH", "/metrics", "GET"),
     ],
 )
-async def test_an_unknown_method_is_a_405_document_that_names_the_others(client, method, path):
+async def test_an_unknown_method_is_a_405_document_that_names_the_others(client, method, path, known):
     answer = await client.request(method, path)
     assert_problem(answer, 405, "method_not_allowed")
-    assert answer.headers["allow"]
+    assert answer.headers["allow"] == known
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "/scan/data-sources?search=&kind=&status=&tag=&sort=&limit=50&offset=0",
+        "/scan/data-sources?limit=&offset=",
+        "/scan/data-sources/1/history?metric=latency_ms&from=&to=&points=300",
+        "/api/v1/audit?actor=&action=&from=&to=&limit=&before=",
+    ],
+)
+async def test_an_empty_parameter_is_one_that_was_left_out(client, query):
+    answer = await client.get(query)
+    assert answer.status_code == 200, answer.text
 
 
 JSON = st.recursive(
