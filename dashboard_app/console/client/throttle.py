@@ -34,7 +34,7 @@ def parse_hint(value: str) -> Hint | None:
 
 
 class Throttle:
-    """Keeps the newest limits and their age. A server that offers no throttling-config is not throttled."""
+    """Keeps the newest limits and their age. A server that never offered any is not throttled."""
 
     def __init__(self, clock: Clock, *, poll_s: float) -> None:
         """Nothing heard yet; the time to assume the worst counts from here."""
@@ -68,8 +68,8 @@ class Throttle:
         )
 
     def not_offered(self) -> None:
-        """The server has no throttling-config."""
-        self._is_offered = False
+        """The server has no throttling-config. One that had limits before has lost them: the last grow old like any other."""
+        self._is_offered = self._hint is not None
         self.on_limits()
 
     @property

@@ -65,3 +65,13 @@ def test_a_server_without_a_config_is_not_throttled() -> None:
     throttle.not_offered()
     clock.tick(1000)
     assert throttle.limits() is None
+
+
+def test_a_server_that_stops_offering_a_config_is_throttled_once_the_last_one_is_too_old() -> None:
+    clock = ManualClock()
+    throttle = Throttle(clock, poll_s=30)
+    throttle.learn(config(Level.NORMAL, clock))
+    throttle.not_offered()
+    assert throttle.limits() is None
+    clock.tick(61)
+    assert (throttle.is_assumed, throttle.level) == (True, Level.MODERATE)
