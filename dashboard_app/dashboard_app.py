@@ -11,6 +11,7 @@ from dashboard_app.access.event_gate import EventGate, check_policies
 from dashboard_app.console.pages import (
     audit,
     drill,
+    palette_state,
     pool,
     pool_state,
     settings,
@@ -47,10 +48,12 @@ ADDRESSES = frozenset(page.route for page in PAGES.values() if page.route != "/"
 STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail")]
 POLICY: Mapping[str, str] = {
     handler: action
-    for module in (shell_state, source_actions, source_form, *(page.module for page in PAGES.values()))
+    for module in (shell_state, palette_state, source_actions, source_form, *(page.module for page in PAGES.values()))
     for handler, action in module.POLICY.items()
 }
 """Every event handler of every page → the action it needs."""
+UNATTENDED = ("pool_state.read_details",)
+"""What open pages read by themselves every few seconds."""
 
 
 def _renderer(page: Page) -> Any:
@@ -63,8 +66,8 @@ def _renderer(page: Page) -> Any:
 
 
 async def _is_signed_in(cookie: str) -> bool:
-    """True while the session behind an open page is good."""
-    return await spillway.identity.principal_for_cookie(cookie, guard_call=True) is not None
+    """True while the session behind an open page is not known to be over; a page that is only open does not keep it alive."""
+    return not await spillway.identity.is_session_over(cookie)
 
 
 spillway = wiring.build(load_settings())
@@ -84,7 +87,7 @@ app = rx.App(
 )
 for page in PAGES.values():
     app.add_page(page.view, route=page.route, title=f"{page.title} · Spillway", on_load=page.state.load)
-app.add_middleware(EventGate(spillway.identity, POLICY), index=0)
+app.add_middleware(EventGate(spillway.identity, POLICY, UNATTENDED), index=0)
 check_policies(POLICY)
 app.register_lifespan_task(spillway.opened)
 spillway.console.viewers.bind(app, {name: _renderer(page) for name, page in PAGES.items()}, _is_signed_in)

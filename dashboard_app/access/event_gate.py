@@ -40,22 +40,26 @@ _MAX_CLIENTS = 10_000
 class WhoAsks(Protocol):
     """The part of `Identity` that this gate speaks to."""
 
-    async def principal_for_cookie(self, cookie_header: str, *, guard_call: bool = False) -> Principal | None:
+    async def principal_for_cookie(self, cookie_header: str, *, guard_call: bool = False, is_use: bool = True) -> Principal | None:
         """The person behind a Cookie header."""
 
 
 class EventGate(rx.Middleware):
     """Put first: `app.add_middleware(EventGate(identity, policies), index=0)`. Call `check_policies` at start."""
 
-    def __init__(self, identity: WhoAsks, policies: Mapping[str, str]) -> None:
-        """`policies`: "sources_state.load" → "sources.read", for every handler of every page."""
+    def __init__(self, identity: WhoAsks, policies: Mapping[str, str], unattended: Iterable[str] = ()) -> None:
+        """`policies`: "sources_state.load" → "sources.read", for every handler of every page.
+
+        `unattended` are handlers that open pages call by themselves: they do not keep a session from ending unused.
+        """
         self._identity = identity
         self._policies = dict(policies)
+        self._unattended = frozenset(unattended)
         self._owners: OrderedDict[str, int | None] = OrderedDict()
 
     async def preprocess(self, app: Any, state: Any, event: Event) -> StateUpdate | None:  # noqa: ARG002 - Reflex's signature
         """None lets the event run; a StateUpdate stops it, in the background and in chains, too."""
-        principal = await self._principal(state)
+        principal = await self._principal(state, is_use=short_name(event.name) not in self._unattended)
         if principal is None:
             return StateUpdate(events=Event.from_event_type(rx.call_script(_LEAVE)))
         self._give_state_to(principal, state)
@@ -64,10 +68,10 @@ class EventGate(rx.Middleware):
         _LOG.warning("event %s refused to %s", event.name[:200].encode("ascii", "backslashreplace").decode(), principal.name)
         return StateUpdate()
 
-    async def _principal(self, state: Any) -> Principal | None:
+    async def _principal(self, state: Any, *, is_use: bool) -> Principal | None:
         """Who sent the event; nobody when that cannot be told."""
         try:
-            return await self._identity.principal_for_cookie(state.router.headers.cookie or "", guard_call=True)
+            return await self._identity.principal_for_cookie(state.router.headers.cookie or "", guard_call=True, is_use=is_use)
         except DatabaseUnavailable:
             return None
 

@@ -65,8 +65,10 @@ class Identity(Accounts):
 
     # -- who asks ---------------------------------------------------------------------------------------------------------------
 
-    async def principal_for_cookie(self, cookie_header: str, *, guard_call: bool = False) -> Principal | None:
+    async def principal_for_cookie(self, cookie_header: str, *, guard_call: bool = False, is_use: bool = True) -> Principal | None:
         """The person whose session cookie is in `cookie_header`, or None: no cookie, signed out, over, or not ours.
+
+        `is_use` False: what a page does by itself, which keeps no session alive.
 
         Raises:
             DatabaseUnavailable: the session is not known here and the database cannot be asked.
@@ -78,9 +80,17 @@ class Identity(Accounts):
         known = await self._checker.known(self._sessions, digest(secret), self._find_session, guard_call=guard_call)
         if known is None:
             return None
-        known.seen_at = self._clock.now()
-        self._remember_use(known.key, self._seen_sessions)
+        if is_use:
+            known.seen_at = self._clock.now()
+            self._remember_use(known.key, self._seen_sessions)
         return known.principal
+
+    async def is_session_over(self, cookie_header: str) -> bool:
+        """True when the session of this cookie is known to be over, or there is none; no use of it. While nobody can tell: False."""
+        try:
+            return await self.principal_for_cookie(cookie_header, guard_call=True, is_use=False) is None
+        except DatabaseUnavailable:
+            return False
 
     async def principal_for_token(self, token: str, *, guard_call: bool = False) -> Principal | None:
         """The program whose API token this is, or None: unknown, revoked or expired. Raises DatabaseUnavailable as above."""

@@ -10,9 +10,12 @@ from dashboard_app.model.user import Principal
 
 
 async def principal_of(state: Any) -> Principal | None:
-    """Who sent this event, or None when the session has ended. A known session stays good while the database is away."""
+    """Who sent this event, or None when the session has ended. A known session stays good while the database is away.
+
+    The gate of events has counted the use of the session already, or not, where a page did it by itself.
+    """
     cookie: str = state.router.headers.cookie or ""
-    return await identity().principal_for_cookie(cookie, guard_call=True)
+    return await identity().principal_for_cookie(cookie, guard_call=True, is_use=False)
 
 
 def assign(state: Any, **values: object) -> int:

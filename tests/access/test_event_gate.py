@@ -193,8 +193,10 @@ class FakeState:
 class FakeIdentity:
     def __init__(self, answer):
         self.answer = answer
+        self.uses = []
 
-    async def principal_for_cookie(self, cookie_header, *, guard_call=False):
+    async def principal_for_cookie(self, cookie_header, *, guard_call=False, is_use=True):
+        self.uses.append(is_use)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -232,6 +234,14 @@ async def test_an_event_runs_when_its_name_has_an_action_that_the_role_may_do(ro
 async def test_an_event_of_nobody_leads_to_the_sign_in(answer):
     stopped = await judged(answer, f"{ROOT_STATE}.hydrate")
     assert "/login?expired=1" in str(stopped.events)
+
+
+async def test_what_a_page_asks_by_itself_is_no_use_of_the_session():
+    identity = FakeIdentity(person(Role.VIEWER))
+    gate = EventGate(identity, {"x_state.load": "sources.read", "x_state.tick": "sources.read"}, ("x_state.tick",))
+    for name in ("a____x_state.load", "a____x_state.tick"):
+        assert await gate.preprocess(None, FakeState(), Event(name=name)) is None
+    assert identity.uses == [True, False]
 
 
 async def test_a_state_is_emptied_when_another_person_takes_it_over():

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from dashboard_app.access.known import GOOD_S
+from dashboard_app.access.known import GOOD_S, SESSION_IDLE
 from dashboard_app.model.errors import Conflict, DatabaseUnavailable, Forbidden, InvalidInput, NotFound, NotSignedIn, RateLimited, Refused
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role
@@ -367,3 +367,29 @@ async def test_running_keeps_up_by_itself(parts):
     await until(lambda: parts.identity.is_database_reachable)
     running.cancel()
     await asyncio.wait({running})
+
+
+async def test_a_page_that_is_only_open_does_not_keep_its_session(parts):
+    cookie = await parts.cookie()
+    for _ in range(3):
+        assert not await parts.identity.is_session_over(cookie)
+        parts.clock.tick(SESSION_IDLE.total_seconds() / 2 - 1)
+    assert await parts.identity.is_session_over(cookie)
+    assert await parts.identity.principal_for_cookie(cookie) is None
+
+
+async def test_a_session_is_not_called_over_while_nobody_can_tell(parts, postgres):
+    cookie = await parts.cookie()
+    postgres.stop()
+    parts.clock.tick(GOOD_S + 1)
+    with pytest.raises(DatabaseUnavailable):
+        await parts.identity.principal_for_cookie(cookie, guard_call=True)
+    assert not await parts.identity.is_session_over(cookie)
+
+
+async def test_no_cookie_and_a_session_that_ended_are_over(parts):
+    cookie = await parts.cookie()
+    principal = await parts.identity.principal_for_cookie(cookie)
+    await parts.identity.sign_out(principal.session_id)
+    assert await parts.identity.is_session_over(cookie)
+    assert await parts.identity.is_session_over("")

@@ -147,7 +147,7 @@ class FakeIdentity:
     def __init__(self, principal: Principal | None = ANA) -> None:
         self.principal = principal
 
-    async def principal_for_cookie(self, cookie_header: str, *, guard_call: bool = False) -> Principal | None:
+    async def principal_for_cookie(self, cookie_header: str, *, guard_call: bool = False, is_use: bool = True) -> Principal | None:
         return VIC if "as=viewer" in cookie_header else self.principal
 
 

@@ -33,7 +33,7 @@ class FakeIdentity:
     def __init__(self):
         self.events = {}
 
-    async def principal_for_cookie(self, cookie_header, *, guard_call=False):
+    async def principal_for_cookie(self, cookie_header, *, guard_call=False, is_use=True):
         name = cookie_header.rpartition("who=")[2]
         role = name.partition("-")[0]
         if role not in {r.value for r in Role} or name in ENDED:
