@@ -69,7 +69,6 @@ BAD_QUERIES = [
     "/scan/data-sources?limit=0",
     "/scan/data-sources?limit=501",
     "/scan/data-sources?limit=x",
-    "/scan/data-sources?limit=",
     "/scan/data-sources?limit=1.5",
     f"/scan/data-sources?limit={'9' * 5000}",
     "/scan/data-sources?offset=-1",
