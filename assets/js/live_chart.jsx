@@ -90,8 +90,24 @@ function drawGaps(u, host) {
     }
     ctx.stroke();
     ctx.restore();
+    if (x1 - x0 > 64 * devicePixelRatio) {
+      ctx.font = `500 ${11 * devicePixelRatio}px Inter, sans-serif`;
+      ctx.textAlign = "center";
+      const middle = (x0 + x1) / 2, line = top + height / 2, half = ctx.measureText("no data").width / 2 + 5 * devicePixelRatio;
+      ctx.fillStyle = token(host, "--panel");
+      ctx.fillRect(middle - half, line - 12 * devicePixelRatio, 2 * half, 17 * devicePixelRatio);
+      ctx.fillStyle = token(host, "--gray-11");
+      ctx.fillText("no data", middle, line);
+    }
   }
   ctx.restore();
+}
+
+// A sample between two gaps has no line to lie on: it is drawn as a dot.
+function alone(u, s) {
+  const ys = u.data[s], found = [];
+  for (let i = 0; i < ys.length; i++) if (ys[i] != null && ys[i - 1] == null && ys[i + 1] == null) found.push(i);
+  return found;
 }
 
 function drawMarks(u, host, marks) {
@@ -165,7 +181,7 @@ function options(host, p, shown, onCursor) {
         dash: DASHES[i] ?? [],
         fill: i === 0 && p.series.length === 1 ? () => token(host, "--chart-fill") : undefined,
         paths: s.kind === "step" ? uPlot.paths.stepped({ align: 1 }) : undefined,
-        points: { show: false },
+        points: { show: true, filter: (u, s) => alone(u, s), size: 5, fill: () => token(host, `--chart-${i + 1}`), width: 0 },
         spanGaps: false,
       })),
     ],

@@ -117,6 +117,7 @@ class DetailBackend(FakeBackend):
         self.guard_failure: SpillwayError | None = None
         self.leaks = 3
         self.offers_history = True
+        self.history_failure: SpillwayError | None = None
 
     def _guard(self, name: str, principal: Principal, action: str) -> None:
         require(principal, action)
@@ -177,6 +178,14 @@ class DetailBackend(FakeBackend):
             at = since.timestamp() + step * n
             rows.append([int(at * 1000), round(3 + math.sin(n / 7) + (9 if n == 90 else 0), 2)])
         return rows
+
+    async def timeline(self, source_id: int, since: Any, until: Any, buckets: int, *, principal: Principal) -> str | None:
+        require(principal, "sources.read")
+        if not self.offers_history:
+            return None
+        if self.history_failure is not None:
+            raise self.history_failure
+        return ("o" * 150 + "-" * 20 + "o" * 40 + "w" * 30 + "o" * 30 + "b" * 18)[:buckets]
 
     async def drill(self, principal: Principal, kind: str, body: Any) -> dict[str, Any]:
         require(principal, "drill.run")

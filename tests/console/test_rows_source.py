@@ -52,6 +52,11 @@ def test_checks_stand_worst_first_with_observed_and_limit():
     assert rows.checks(None) == []
 
 
+def test_a_check_says_since_when_it_has_its_verdict_if_the_server_does():
+    shown = rows.checks(replace(GOOD, checks=(replace(LAG, since=AT), FAIL)))
+    assert [_plain(row.since) for row in shown] == ["", "12:00:00"]
+
+
 @pytest.mark.parametrize(("value", "shown"), [(True, "yes"), (False, "no"), ("replica", "replica"), (None, words.UNKNOWN)])
 def test_words_flags_and_what_is_not_known_are_observed_as_they_are(value, shown):
     assert rows.observed(Check("x", CheckStatus.PASS, value)) == shown

@@ -5,7 +5,9 @@ from typing import Any
 import reflex as rx
 
 from dashboard_app.console.components.badge import badge
+from dashboard_app.console.components.band import state_band
 from dashboard_app.console.components.chart import live_chart
+from dashboard_app.console.components.every import every
 from dashboard_app.console.components.gauge import facts
 from dashboard_app.console.components.icons import KIND_ICONS, icon, icon_of
 from dashboard_app.console.components.live import age, sentence, strip
@@ -15,6 +17,9 @@ from dashboard_app.console.pages.shell_state import ShellState
 from dashboard_app.console.pages.source_actions import SourceActions
 from dashboard_app.console.pages.source_form import SourceForm
 from dashboard_app.console.pages.source_state import SourceState
+from dashboard_app.console.words import UNKNOWN
+
+READ_AGAIN_S = 300
 
 
 def page() -> rx.Component:
@@ -43,7 +48,9 @@ def _source() -> rx.Component:
         _identity(),
         rx.cond(state.figures.length() > 0, facts(state.figures), rx.fragment()),
         _checks(),
+        state_band(state.band),
         _charts(),
+        every(seconds=READ_AGAIN_S, on_tick=SourceState.read_charts),
         class_name="page",
     )
 
@@ -138,7 +145,7 @@ def _identity() -> rx.Component:
 def _checks() -> rx.Component:
     """Each check of the last probe."""
     state = SourceState
-    head = ("Check", "Verdict", "Observed", "Limit", "What was found")
+    head = ("Check", "Verdict", "Observed", "Limit", "Since", "What was found")
     table = rx.el.div(
         rx.el.div(
             *(rx.el.div(word, role="columnheader", class_name="num" if word == "Observed" else "") for word in head),
@@ -167,6 +174,7 @@ def _check(row: rx.Var) -> rx.Component:
         rx.el.div(badge(row.word, row.tone, row.icon), role="cell", class_name="k-word"),
         rx.el.div(row.observed, role="cell", class_name="num k-seen"),
         rx.el.div(row.limit, role="cell", class_name="dim k-limit"),
+        sentence(rx.cond(row.since != "", row.since, UNKNOWN), "div", role="cell", class_name="k-since"),
         rx.el.div(row.finding, role="cell", class_name="k-found"),
         class_name="row",
         role="row",

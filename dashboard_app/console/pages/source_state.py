@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import reflex as rx
@@ -10,13 +9,13 @@ import reflex as rx
 from dashboard_app.console import words
 from dashboard_app.console.context import console
 from dashboard_app.console.pages.shell_state import ShellState, enter, fill
-from dashboard_app.console.rows import series
+from dashboard_app.console.pages.source_reads import read_band, read_charts
+from dashboard_app.console.rows import series, tail, timeline
 from dashboard_app.console.rows import source as rows
 from dashboard_app.console.rows.pool import Fact
 from dashboard_app.console.session import assign, principal_of
 from dashboard_app.model.errors import NotSignedIn, SpillwayError
 from dashboard_app.model.source import OWN_SOURCE_ID
-from dashboard_app.model.user import Principal
 from dashboard_app.policy.permission import allowed, refusal
 
 POLICY = {
@@ -53,6 +52,7 @@ class SourceState(rx.State):
     charts: list[series.ChartRow] = []  # noqa: RUF012 - as above
     patches: dict[str, dict[str, list[list[float | None]]]] = {}  # noqa: RUF012 - as above
     is_reading: bool = True
+    band: timeline.Band = timeline.Band()
 
     refused_check: str = ""
     refused_write: str = ""
@@ -62,6 +62,7 @@ class SourceState(rx.State):
 
     _health_mono: float = 0.0
     _metrics_mono: float = 0.0
+    _tails: dict[str, tail.Tail] = {}  # noqa: RUF012 - as above
 
     @rx.event
     async def load(self) -> Any:
@@ -73,7 +74,8 @@ class SourceState(rx.State):
         if principal is None:
             return None
         if number != self.source_number:
-            assign(self, charts=[], check_result="", patches={})
+            assign(self, charts=[], band=timeline.Band(), check_result="", patches={})
+            self._tails = {}
         self._health_mono = self._metrics_mono = 0.0
         assign(
             self,
@@ -91,15 +93,16 @@ class SourceState(rx.State):
 
     @rx.event(background=True)
     async def read_charts(self) -> None:
-        """Read the four charts of the chosen range."""
+        """Read the last day and the four charts of the chosen range."""
         principal = await principal_of(self)
         if principal is None:
             return
         number, chosen = self.source_number, series.range_of(self.range_key)
-        charts = await read_charts(number, chosen, principal)
+        charts, band = await asyncio.gather(read_charts(number, chosen, principal), read_band(number, principal))
         async with self:
             if (number, chosen.key) == (self.source_number, self.range_key):
-                assign(self, charts=charts, is_reading=False, patches={})
+                self._tails = {row.key: end for row in charts if (end := tail.Tail.of(row)) is not None}
+                assign(self, charts=charts, band=band or self.band, is_reading=False, patches={})
 
     @rx.event(background=True)
     async def check_now(self) -> None:
@@ -151,6 +154,7 @@ class SourceState(rx.State):
         )
         self._show_age(reading, is_live=is_live)
         self._show_metrics(snapshot.metrics.get(source.id))
+        self._draw_silence()
 
     def _show_age(self, reading: Any, *, is_live: bool) -> None:
         """When it was looked at and when it will be, and the latency's next point."""
@@ -175,30 +179,20 @@ class SourceState(rx.State):
 
     def _append(self, values: Mapping[str, float | None], at: Any) -> None:
         """Give the charts that draw one of `values` its next point."""
-        if at is None:
-            return
-        fresh = {row.key: {"points": [[at.timestamp(), values[row.key]]]} for row in self.charts if row.key in values}
+        if at is not None:
+            self._draw({key: end.grown(at.timestamp(), values[key]) for key, end in self._tails.items() if key in values})
+
+    def _draw_silence(self) -> None:
+        """Draw the gap on in charts whose samples have stopped coming."""
+        now_s = console().clock.now().timestamp()
+        self._draw({key: end.silent(now_s) for key, end in self._tails.items()})
+
+    def _draw(self, grown: Mapping[str, tuple[tail.NewPoints, tail.Tail]]) -> None:
+        """Send what was added to the charts, and remember where they end now."""
+        fresh = {key: {"points": points} for key, (points, _) in grown.items() if points}
         if fresh:
+            self._tails = {**self._tails, **{key: end for key, (_, end) in grown.items()}}
             self.patches = {**self.patches, **fresh}
-
-
-async def read_charts(number: int, chosen: series.Range, principal: Principal) -> list[series.ChartRow]:
-    """The four charts of one source; one that cannot be read keeps its frame and says why."""
-    reading = console().snapshot.metrics.get(number)
-    metrics = series.chart_metrics(list(reading.value.metrics) if reading is not None else [])
-    return list(await asyncio.gather(*(_read_chart(number, metric, chosen, principal) for metric in metrics)))
-
-
-async def _read_chart(number: int, metric: str, chosen: series.Range, principal: Principal) -> series.ChartRow:
-    """One chart."""
-    settings, until = console().settings, console().clock.now()
-    since = until - timedelta(seconds=chosen.seconds)
-    try:
-        points = await console().backend.history(number, metric, since, until, 300, principal=principal)
-    except SpillwayError as failure:
-        return series.chart_failed(metric, failure.detail)
-    refetch_s = settings.health_refetch_s if metric == series.LATENCY else settings.metrics_refetch_s
-    return series.chart_row(metric, points, range_s=float(chosen.seconds), refetch_s=refetch_s, over=f"last {chosen.word}")
 
 
 async def render(root: rx.State, _params: Mapping[str, Any]) -> None:

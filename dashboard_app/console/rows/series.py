@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from dashboard_app.console import words
 
@@ -34,8 +33,24 @@ def range_of(key: str) -> Range:
     return next((one for one in RANGES if one.key == key), RANGES[1])
 
 
-def columns(points: Points, *, gap_s: float = 0.0) -> Columns:
-    """[[epoch ms, value], …] as [[epoch s, …], [value, …]]; two points further apart than `gap_s` (0: never) get a gap between."""
+def columns(points: Points, *, gap_s: float = 0.0, span: tuple[float, float] | None = None) -> Columns:
+    """[[epoch ms, value], …] as [[epoch s, …], [value, …]]; two points further apart than `gap_s` (0: never) get a gap between.
+
+    With `span` (epoch seconds, from and to) its two edges count as neighbours, too: silence before and after is a gap like any other.
+    """
+    times, values = _joined(points, gap_s)
+    if not gap_s or span is None or not times:
+        return [times, values]
+    first, last = float(times[0] or 0.0), float(times[-1] or 0.0)
+    if first - span[0] > gap_s:
+        times, values = [span[0], *times], [None, *values]
+    if span[1] - last > gap_s:
+        times, values = [*times, span[1]], [*values, None]
+    return [times, values]
+
+
+def _joined(points: Points, gap_s: float) -> Columns:
+    """The points as columns, with a None between two that are too far apart."""
     times: list[float | None] = []
     values: list[float | None] = []
     last: float | None = None
@@ -53,12 +68,6 @@ def columns(points: Points, *, gap_s: float = 0.0) -> Columns:
 def gap_after(range_s: float, refetch_s: float, points: int = 300) -> float:
     """The distance from which two points are not neighbours: 2.5 of the sampling interval or of the server's bucket."""
     return _GAP_FACTOR * max(refetch_s, 2 * range_s / points)
-
-
-def typical_step(points: Points) -> float:
-    """The median distance of neighbours in seconds; 0 below two points."""
-    steps = sorted((float(b[0] or 0) - float(a[0] or 0)) / 1000 for a, b in pairwise(points))
-    return steps[len(steps) // 2] if steps else 0.0
 
 
 def has_values(data: Columns) -> bool:
@@ -87,6 +96,8 @@ class ChartRow:
     data: Columns
     label: str
     note: str = ""
+    gap_s: float = 0.0
+    """Two samples further apart than this are not neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +128,16 @@ def chart_metrics(measured: Sequence[str]) -> list[str]:
     return [LATENCY, "connections_used", "transactions_per_s", key]
 
 
-def chart_row(metric: str, points: Points, *, range_s: float, refetch_s: float, over: str, unit: str = "") -> ChartRow:
-    """One metric's samples as a chart."""
+def chart_row(
+    metric: str, points: Points, *, range_s: float, refetch_s: float, over: str, unit: str = "", until_s: float | None = None
+) -> ChartRow:
+    """One metric's samples as a chart; it ends at `until_s` (None: with its last sample), a range before it begins."""
     title, shown_unit = _titled(metric, unit)
-    data = columns(points, gap_s=gap_after(range_s, refetch_s))
+    gap_s = gap_after(range_s, refetch_s)
+    data = columns(points, gap_s=gap_s, span=None if until_s is None else (until_s - range_s, until_s))
     kind = "step" if metric == "connections_used" else "line"
     note = "" if has_values(data) else "No samples in this range yet. Each round adds one."
-    return ChartRow(metric, title, shown_unit, kind, data, spoken(title, data, shown_unit, over), note)
+    return ChartRow(metric, title, shown_unit, kind, data, spoken(title, data, shown_unit, over), note, gap_s)
 
 
 def chart_failed(metric: str, why: str) -> ChartRow:

@@ -57,6 +57,8 @@ class CheckRow:
     icon: str
     observed: str
     limit: str
+    since: str
+    """A marked time; "" when the server does not say."""
     finding: str
 
 
@@ -140,7 +142,8 @@ def checks(health: Health | None) -> list[CheckRow]:
 def _check(check: Check) -> CheckRow:
     """One check as a row."""
     look = CHECK_LOOK[check.status]
-    return CheckRow(check_name(check.name), look.word, look.tone, look.icon, observed(check), check.limit, check.message)
+    since = words.clock(check.since) if check.since is not None else ""
+    return CheckRow(check_name(check.name), look.word, look.tone, look.icon, observed(check), check.limit, since, check.message)
 
 
 def facts(source: Source) -> SourceFacts:
