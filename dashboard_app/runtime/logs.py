@@ -88,6 +88,12 @@ def _clean(value: Any) -> Any:
     return value.translate(_CONTROLS) if isinstance(value, str) else value
 
 
+def _indented(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: the later lines of a message stand in, so that no text from outside looks like a record of its own."""
+    fields["event"] = str(fields.get("event", "")).replace("\n", "\n    ")
+    return fields
+
+
 class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
     """Renders a record of any logger, then redacts the whole line."""
 
@@ -131,4 +137,4 @@ def configure(log_format: Literal["console", "json"], log_level: str) -> None:
 def _renderer(log_format: str) -> list[structlog.typing.Processor]:
     if log_format == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
+    return [_indented, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]

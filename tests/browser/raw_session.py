@@ -45,6 +45,11 @@ class RawSession:
                 self._news.clear()
                 await self._news.wait()
 
+    async def ended(self, timeout_s: float) -> None:
+        """Return when the server has closed the socket."""
+        async with asyncio.timeout(timeout_s):
+            await self._socket.wait()
+
     async def close(self) -> None:
         """Leave."""
         await self._socket.disconnect()
