@@ -31,6 +31,9 @@ class _Proxy:
     async def _look(self) -> None:
         await PoolState._look(self)
 
+    async def _cleaned_up(self, principal) -> None:
+        await PoolState._cleaned_up(self, principal)
+
 
 @pytest.fixture
 def pool_page():

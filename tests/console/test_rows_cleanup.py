@@ -33,6 +33,11 @@ def test_more_victims_than_fit_are_listed_apart_and_nothing_is_left_out():
     shown = plan(dry_run_json(28, out=28), at="14:13:02", level_now="EMERGENCY")
     taken = shown.steps[1]
     assert _plain(taken.title) == "Take back 27 checkouts"
+    assert _plain(taken.detail).startswith("27 \u00d7 nightly-import · held up to 2 min. Nothing runs in them")
+    assert len(taken.more) == 27
+    mixed = dry_run_json(28, out=28)
+    mixed["victims"][5]["holder"] = "report"
+    taken = plan(mixed, at="14:13:02", level_now="EMERGENCY").steps[1]
     assert "and 24 more" in taken.detail
     assert len(taken.more) == 24
 

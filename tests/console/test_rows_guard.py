@@ -1,11 +1,11 @@
 """The ladder, the holders and the usage chart of the pool page."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from dashboard_app.console import words
-from dashboard_app.console.rows import holders, ladder, usage
+from dashboard_app.console.rows import culprit, holders, ladder, usage
 from dashboard_app.model.pool import Level
 from dashboard_app.policy.throttle import Throttle, config_for
 from tests.console.fake_details import HOLDERS
@@ -64,13 +64,14 @@ def test_six_values_with_their_names_and_what_each_means():
     assert all(value.meaning for value in calm)
 
 
-def test_holders_stand_longest_first_each_with_a_verdict():
+def test_holders_that_are_alike_stand_in_one_row_what_needs_a_look_first():
     shown = holders.holders(HOLDERS | {"items": [*HOLDERS["items"], {"id": 5, "held_s": 900.0, "state": "query", "exempt": "own lock"}]})
-    assert [(row.who, row.verdict) for row in shown] == [
-        ("unnamed task #5", "Exempt"), ("nightly-import #8123", "Suspected leak"), ("nightly-import #8124", "Suspected leak"),
-        ("nightly-import #8125", "Suspected leak"), ("report #77", "Long query"), ("unnamed task #9001", "Normal"),
+    assert [(row.count, row.who, row.verdict) for row in shown] == [
+        (3, "nightly-import", "Suspected leak"), (1, "report #77", "Long query"), (1, "unnamed task #9001", "Normal"),
+        (1, "unnamed task #5", "Exempt"),
     ]  # fmt: skip
-    assert (shown[2].state, shown[2].query) == ("idle, nothing running", "(no statement)")
+    assert (shown[0].state, shown[0].query, shown[0].numbers) == ("idle, nothing running", "(no statement)", "#8123 #8124 #8125")
+    assert (shown[0].id, shown[1].numbers) == (8123, "")
     assert holders.leaks(HOLDERS) == 3
 
 
@@ -80,11 +81,51 @@ def test_a_holders_age_alone_is_no_change():
 
 
 def test_at_most_fifty_holders_are_shown_and_the_heading_says_so():
-    many = {"items": [{"id": n, "held_s": n, "state": "idle"} for n in range(80)]}
+    many = {"items": [{"id": n, "held_s": n, "state": "idle", "task": f"job {n}"} for n in range(80)]}
     assert len(holders.holders(many)) == 50
-    assert holders.heading(many) == "the 50 longest of 80 · longest first"
-    assert holders.heading(HOLDERS) == "5 checkouts · longest first"
+    assert holders.heading(many) == "the first 50 of 80 kinds, 80 checkouts · what needs a look first"
+    assert holders.heading(HOLDERS) == "5 checkouts of 3 kinds · what needs a look first"
     assert holders.holders({}) == []
+
+
+def _held(count: int, **over: object) -> dict:
+    facts = {"task": "drill leak", "route": "POST /hold", "state": "idle", "held_s": 9.0, "suspected_leak": False} | over
+    return {"items": [{"id": n, **facts} for n in range(1, count + 1)]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (_held(28, suspected_leak=True),
+         "28 connections are held by drill leak (POST /hold). They run nothing, the first since 11:59:51. Clean up takes them back."),
+        (_held(28, task="drill idle_in_transaction", state="idle_in_transaction", suspected_leak=True),
+         "28 connections are held by drill idle in transaction (POST /hold). They sit idle in a transaction, the first since 11:59:51. "
+         "Clean up ends their sessions."),
+        (_held(28, task="drill query", state="query", query="SELECT pg_sleep($1)"),
+         "28 connections are held by drill query (POST /hold). They run a query, the first since 11:59:51. Clean up leaves running queries alone."),
+        (_held(10), "10 connections are held by drill leak (POST /hold). They run nothing, the first since 11:59:51."),
+        (_held(1, suspected_leak=True), "1 connection is held by drill leak #1 (POST /hold) since 11:59:51. Clean up takes it back."),
+        (_held(12, route="", state="new"), "12 connections are held by drill leak. They are in the state new, the first since 11:59:51."),
+        (_held(9), ""), (_held(1), ""), ({}, ""),
+    ],
+)  # fmt: skip
+def test_who_fills_the_pool_is_named_with_what_a_cleanup_would_do(answer, told):
+    assert _plain(culprit.told(culprit.culprit(answer, 30, AT))) == told
+
+
+def test_since_when_stays_as_it_was_told_while_it_is_the_same_holder():
+    first = culprit.culprit(_held(28), 30, AT)
+    again = culprit.culprit(_held(27, held_s=15.2), 30, AT + timedelta(seconds=5), first)
+    assert (again.since, again.row.count) == (first.since, 27)
+    other = culprit.culprit(_held(27, task="report"), 30, AT + timedelta(seconds=5), first)
+    assert other.since == AT - timedelta(seconds=4)
+
+
+def test_requests_of_one_route_are_alike_whatever_their_ids():
+    answer = {"items": [{"id": n, "task": f"request 01J{n}", "route": "GET /x", "state": "query", "held_s": n} for n in range(3)]}
+    assert [(row.count, row.who, row.route) for row in holders.holders(answer)] == [(3, "request", "GET /x")]
+    many = {"items": [{"id": n, "held_s": n, "state": "idle"} for n in range(130)]}
+    assert holders.holders(many)[0].numbers.endswith(" …")
 
 
 def test_call_sites_stand_by_the_time_held_in_all():

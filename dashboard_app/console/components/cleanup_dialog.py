@@ -77,7 +77,7 @@ def _effect(plan: rx.Var) -> rx.Component:
 def _step(step: rx.Var) -> rx.Component:
     """One kind of thing that would be done, and to whom."""
     rest = rx.el.details(
-        rx.el.summary(f"The other {step.more.length()}"),
+        rx.el.summary(f"Show {step.more.length()} by number"),
         rx.el.ul(rx.foreach(step.more, rx.el.li)),
         class_name="more",
     )

@@ -30,8 +30,10 @@ def page() -> rx.Component:
             _page_failure(),
             cleanup_result(state.result, is_shown=state.has_result, on_close=state.close_result),
             rx.cond(state.has_status, _figures(), _waiting()),
-            _chart(),
             _holders(),
+            _chart(),
+            rx.cond(state.config_values.length() > 0, config_values(state.config_values), rx.fragment()),
+            _call_sites(),
             class_name="page",
         ),
         cleanup_dialog(
@@ -105,7 +107,7 @@ def _button(words: tuple[str, str], icon_name: str, refused: rx.Var[str], busy: 
 
 
 def _figures() -> rx.Component:
-    """Hero and ladder, facts, the six values."""
+    """Hero and ladder, and the facts."""
     state = PoolState
     return rx.fragment(
         rx.el.div(
@@ -114,7 +116,6 @@ def _figures() -> rx.Component:
             class_name="grid2",
         ),
         facts(state.figures),
-        rx.cond(state.config_values.length() > 0, config_values(state.config_values), rx.fragment()),
     )
 
 
@@ -170,10 +171,10 @@ def _range(word: str, to: str, minutes: int) -> rx.Component:
 
 
 def _holders() -> rx.Component:
-    """Who holds connections and where they were taken."""
+    """Who holds connections."""
     state = PoolState
     nobody = rx.el.p("Nobody holds a connection.", class_name="empty-line")
-    holders = rx.el.div(
+    return rx.el.div(
         rx.el.div(
             rx.el.h2("Who holds connections"), rx.cond(state.holders_note == "", rx.el.small(state.holders_heading), ""), class_name="pt"
         ),
@@ -184,9 +185,14 @@ def _holders() -> rx.Component:
         ),
         class_name="panel",
     )
+
+
+def _call_sites() -> rx.Component:
+    """Where connections were taken."""
+    state = PoolState
     sites = rx.el.div(
         rx.el.div(rx.el.h2("Where checkouts come from"), rx.el.small("since the server started"), class_name="pt"),
         call_sites_table(state.call_sites),
         class_name="panel",
     )
-    return rx.fragment(holders, rx.cond(state.call_sites.length() > 0, sites, rx.fragment()))
+    return rx.cond(state.call_sites.length() > 0, sites, rx.fragment())

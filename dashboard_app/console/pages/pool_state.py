@@ -8,15 +8,16 @@ import reflex as rx
 
 from dashboard_app.console import words
 from dashboard_app.console.context import console
+from dashboard_app.console.pages.pool_chart import MINUTES, PoolChart
+from dashboard_app.console.pages.pool_cleanup import PoolCleanup, permitted
 from dashboard_app.console.pages.pool_reads import read_history, read_holders, tested
 from dashboard_app.console.pages.shell_state import ShellState, enter, fill
-from dashboard_app.console.rows import cleanup, holders, ladder, usage
+from dashboard_app.console.rows import culprit, holders, ladder
 from dashboard_app.console.rows import pool as rows
 from dashboard_app.console.session import assign, principal_of
-from dashboard_app.model.errors import NotSignedIn, SpillwayError
-from dashboard_app.model.pool import Level
+from dashboard_app.model.errors import SpillwayError
 from dashboard_app.model.user import Principal
-from dashboard_app.policy.permission import allowed, refusal, require
+from dashboard_app.policy.permission import allowed, refusal
 
 POLICY = {
     "pool_state.load": "console.watch",
@@ -31,10 +32,9 @@ POLICY = {
 GONE_AFTER_S = 4.0
 """The status is read every second while somebody watches: a page that waited longer for one says so."""
 _RANGES = {"1h": 60}
-_MINUTES = 15
 
 
-class PoolState(rx.State):
+class PoolState(PoolChart, PoolCleanup, rx.State):
     """What `/pool` shows."""
 
     verdict: rows.PoolVerdict = rows.PoolVerdict()
@@ -52,15 +52,6 @@ class PoolState(rx.State):
     config_stamp: str = ""
     config_values: rx.Field[list[ladder.ConfigValue]] = rx.field(default_factory=list)
 
-    minutes: int = _MINUTES
-    window_s: float = 60.0 * _MINUTES
-    chart: rx.Field[list[list[float | None]]] = rx.field(default_factory=list)
-    chart_patch: rx.Field[dict[str, list[list[float | None]]]] = rx.field(default_factory=dict)
-    chart_marks: rx.Field[list[dict[str, Any]]] = rx.field(default_factory=list)
-    mark_rows: rx.Field[list[usage.MarkRow]] = rx.field(default_factory=list)
-    chart_label: str = ""
-    chart_note: str = ""
-
     holder_rows: rx.Field[list[holders.HolderRow]] = rx.field(default_factory=list)
     call_sites: rx.Field[list[holders.CallSiteRow]] = rx.field(default_factory=list)
     holders_heading: str = ""
@@ -68,29 +59,18 @@ class PoolState(rx.State):
 
     refused_cleanup: str = ""
     refused_test: str = ""
-    busy: str = ""
     test_result: str = ""
     test_tone: str = ""
-    is_dialog_open: bool = False
-    is_stale: bool = False
-    plan: cleanup.Plan = cleanup.Plan()
-    failure: str = ""
-    page_failure: str = ""
-    has_result: bool = False
-    result: cleanup.Result = cleanup.Result()
 
     _entered_mono: float = 0.0
-    _planned_mono: float = 0.0
     _leaks: int = 0
-    _level: str = ""
-    _since: str = ""
-    _last_point_s: float = 0.0
+    _culprit: culprit.Culprit | None = None
 
     @rx.event
     async def load(self) -> Any:
         """Start the page: what is known at once, the rest right behind."""
         self._entered_mono = console().clock.monotonic()
-        self.minutes = _RANGES.get(str(self.router.url.query_parameters.get("range", "")), _MINUTES)
+        self.minutes = _RANGES.get(str(self.router.url.query_parameters.get("range", "")), MINUTES)
         self.window_s = 60.0 * self.minutes
         principal = await enter(self, "pool")
         if principal is None:
@@ -105,12 +85,12 @@ class PoolState(rx.State):
 
     @rx.event(background=True)
     async def read_details(self, with_history: bool) -> None:
-        """Read who holds connections (and the chart's past); both need the operator role."""
+        """Read who holds connections (and the chart's past, when asked for or when it has changed); both need the operator role."""
         principal = await principal_of(self)
         if principal is None:
             return
-        minutes = self.minutes
-        answer, past = await asyncio.gather(read_holders(principal), read_history(principal, minutes, wanted=with_history))
+        minutes, wanted = self.minutes, with_history or self._is_past_wanted
+        answer, past = await asyncio.gather(read_holders(principal), read_history(principal, minutes, wanted=wanted))
         async with self:
             self._show_holders(answer)
             if past is not None:
@@ -131,97 +111,23 @@ class PoolState(rx.State):
     async def _tested(self) -> tuple[str, str]:
         """The result of a connection test in words, and its tone."""
         try:
-            principal = await _permitted(self, "pool.test")
+            principal = await permitted(self, "pool.test")
             return tested(await console().backend.connection_test(principal=principal))
         except SpillwayError as failure:
             return failure.detail, "bad"
 
-    @rx.event(background=True)
-    async def look(self) -> None:
-        """Do a dry run and open the dialog with what it found."""
-        async with self:
-            if self.busy:
-                return
-            assign(self, busy="looking", failure="", page_failure="")
-        await self._look()
-
-    async def _look(self) -> None:
-        """The dry run itself; a failure is shown where the operator looks."""
-        try:
-            principal = await _permitted(self, "pool.cleanup")
-            found = await console().backend.force_cleanup(principal=principal, dry_run=True)
-        except SpillwayError as failure:
-            told = f"The dry run could not be done. {failure.detail}"
-            async with self:
-                assign(self, busy="", **{"failure" if self.is_dialog_open else "page_failure": told})
-            return
-        async with self:
-            now = console().clock
-            level = self._level or Level.NORMAL.value
-            plan = cleanup.plan(found, at=words.clock(now.now()), level_now=level)
-            self._planned_mono = now.monotonic()
-            assign(self, busy="", plan=plan, is_stale=False, failure="", is_dialog_open=True)
-
-    @rx.event(background=True)
-    async def confirm(self) -> None:
-        """Clean up, once; a dry run older than 30 s is done again instead."""
-        async with self:
-            if self.busy or not self.is_dialog_open:
-                return
-            is_stale = console().clock.monotonic() - self._planned_mono > cleanup.GOOD_FOR_S
-            assign(self, busy="looking" if is_stale else "cleaning", failure="")
-            planned = self.plan.wins
-        if is_stale:
-            await self._look()
-            return
-        try:
-            principal = await _permitted(self, "pool.cleanup")
-            done = await console().backend.force_cleanup(principal=principal, dry_run=False)
-        except SpillwayError as failure:
-            async with self:
-                assign(self, busy="", failure=f"{failure.detail} Nothing is known to have been done; dry run again.")
-            return
-        async with self:
-            assign(self, busy="", is_dialog_open=False, has_result=True, result=cleanup.result(done, planned=planned))
-        console().acted()
-        answer = await read_holders(principal)
-        async with self:
-            self._show_holders(answer)
-            self._show()
-
-    @rx.event
-    def set_dialog(self, is_open: bool) -> None:
-        """Close the dialog (Escape, Cancel); it is opened by a dry run only."""
-        if not is_open and self.busy != "cleaning":
-            self.is_dialog_open = False
-
-    @rx.event
-    def close_result(self) -> None:
-        """Take the result panel away."""
-        self.has_result = False
-
     def _show_holders(self, answer: dict[str, Any]) -> None:
         """Take over who holds connections."""
+        status = console().snapshot.pool
+        capacity = status.value["pool"]["capacity"] if status is not None else 0
         self._leaks = holders.leaks(answer)
+        self._culprit = culprit.culprit(answer, capacity, console().clock.now(), self._culprit)
         assign(
             self,
             holders_note=answer.get("note", ""),
             holder_rows=holders.holders(answer),
             call_sites=holders.call_sites(answer),
             holders_heading=holders.heading(answer),
-        )
-
-    def _show_history(self, past: dict[str, Any], minutes: int) -> None:
-        """Take over the chart's past, whole; from here on it grows point by point."""
-        shown = usage.usage(past, minutes)
-        self._since = usage.last_level_change(past) or self._since
-        assign(
-            self,
-            chart_note=past.get("note", ""),
-            chart=shown.data,
-            chart_marks=shown.marks,
-            mark_rows=shown.rows,
-            chart_label=shown.label,
         )
 
     def _show_status(self, reading: Any, now: float) -> None:
@@ -233,11 +139,8 @@ class PoolState(rx.State):
         if status is not None and not is_gone:
             self._note_level(status["throttling_level"])
             self._append(status)
-        leaks = self._leaks
-        assign(
-            self,
-            verdict=rows.verdict(status, gone_for_s=age if is_gone else None, since=self._since, leaks=leaks),
-        )
+        who = culprit.told(self._culprit)
+        assign(self, verdict=rows.verdict(status, gone_for_s=age if is_gone else None, since=self._since, who=who))
         if status is None:
             return
         settings = console().settings
@@ -249,22 +152,9 @@ class PoolState(rx.State):
             self,
             has_status=True,
             hero=rows.hero(status, is_live=not is_gone),
-            reasons=rows.reasons(status, leaks),
+            reasons=rows.reasons(status, self._leaks),
             figures=rows.facts(status, pool_timeout_s=own),
         )
-
-    def _note_level(self, level: str) -> None:
-        """Remember when the level changed while this page looked on."""
-        if self._level and level != self._level:
-            self._since = words.clock(console().clock.now())
-        self._level = level
-
-    def _append(self, status: dict[str, Any]) -> None:
-        """Give the chart its next point, at most one a second."""
-        at = usage.seconds_of(status["measured_at"])
-        if at - self._last_point_s >= 1.0:
-            self._last_point_s = at
-            self.chart_patch = {"points": [[at, float(status["usage_percent"])]]}
 
     def _show_config(self, reading: Any, now: float) -> None:
         """The ladder and the six values."""
@@ -290,25 +180,14 @@ class PoolState(rx.State):
         now = clock.monotonic()
         self._show_status(snapshot.pool, now)
         self._show_config(snapshot.throttling, now)
-        if self.is_dialog_open and self.plan.confirm:
-            assign(self, is_stale=now - self._planned_mono > cleanup.GOOD_FOR_S)
+        self._age_plan(now)
 
-
-async def _permitted(state: PoolState, action: str) -> Principal:
-    """Who asks, when they may.
-
-    Raises:
-        NotSignedIn: the session has ended.
-        Forbidden: the role does not reach.
-
-    """
-    principal = await principal_of(state)
-    if principal is None:
-        async with state:
-            (await state.get_state(ShellState)).is_signed_out = True
-        raise NotSignedIn
-    require(principal, action)
-    return principal
+    async def _cleaned_up(self, principal: Principal) -> None:
+        """Show at once who is left."""
+        answer = await read_holders(principal)
+        async with self:
+            self._show_holders(answer)
+            self._show()
 
 
 async def render(root: rx.State, _params: Mapping[str, Any]) -> None:

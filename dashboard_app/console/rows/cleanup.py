@@ -12,6 +12,7 @@ GOOD_FOR_S = 30.0
 _NAMED = 3
 _LONGEST_NAME = 60
 _ROUTE = re.compile(r"\b(?:GET|HEAD|POST|PUT|PATCH|DELETE|WEBSOCKET) /\S*")
+_NUMBER = re.compile(r" #\d+$")
 _WHERE = re.compile(r"(?<!\S)[\w.<>/]+:\d+(?!\S)")
 
 
@@ -94,10 +95,13 @@ def _confirm(won: int, idle: int) -> str:
 
 
 def _names(victims: Sequence[Mapping[str, Any]], verb: str) -> tuple[str, list[str]]:
-    """The first few victims in prose with their ages, and the rest as a list."""
+    """The first few victims in prose with their ages, and the rest as a list; many of one name are summed up, each in the list."""
     told = [f"{_who(victim)} · {verb} {words.span(float(victim['age_s']))}" for victim in victims]
     if len(told) <= _NAMED:
         return words.listed(told), []
+    names = {_NUMBER.sub("", _who(victim)) for victim in victims}
+    if len(names) == 1:
+        return f"{len(told)} \u00d7 {names.pop()} · {verb} up to {words.span(float(victims[0]['age_s']))}", told
     return f"{', '.join(told[:_NAMED])} and {len(told) - _NAMED} more", told[_NAMED:]
 
 
@@ -136,7 +140,7 @@ def _take_back(victims: Sequence[Mapping[str, Any]]) -> PlanItem | None:
 
 def _close_idle(idle: int) -> PlanItem:
     """Connections that wait in the pool."""
-    note = "They are opened again when needed." if idle else "None is idle."
+    note = "None is idle." if not idle else "It is opened again when needed." if idle == 1 else "They are opened again when needed."
     return PlanItem("off", "circle-dashed", f"Close {words.plural(idle, 'idle connection')}", note)
 
 

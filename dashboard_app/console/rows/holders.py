@@ -1,5 +1,6 @@
 """Who holds connections and where checkouts come from, as rows. Pure; from the contract's holders answer."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,16 +8,23 @@ from typing import Any
 from dashboard_app.console import words
 
 MOST_ROWS = 50
+MOST_NUMBERS = 100
 LONG_QUERY_S = 10.0
 """A statement that runs longer is worth a look."""
 _STATES = {"query": "query running", "idle_in_transaction": "idle in transaction", "idle": "idle, nothing running"}
+_RANK = {"bad": 0, "warn": 1, "quiet": 2, "off": 3}
+_ONE_REQUEST = re.compile(r"(request) \S+")
 
 
 @dataclass(frozen=True, slots=True)
 class HolderRow:
-    """One checked-out connection; its age grows by itself in the browser and never counts as a change."""
+    """One checkout, or several that are alike: same task, route, state and statement.
+
+    `held_s` is the longest of them; it grows by itself in the browser and never counts as a change.
+    """
 
     id: int
+    count: int
     verdict: str
     tone: str
     icon: str
@@ -24,6 +32,8 @@ class HolderRow:
     route: str
     state: str
     query: str
+    numbers: str = ""
+    """The numbers of several, the longest held first; "" for one."""
     held_s: float = field(default=0.0, compare=False)
 
 
@@ -38,32 +48,59 @@ class CallSiteRow:
 
 
 def holders(answer: Mapping[str, Any]) -> list[HolderRow]:
-    """The longest held first, at most 50."""
-    items = sorted(answer.get("items") or (), key=lambda item: -float(item["held_s"]))
-    return [_holder(item) for item in items[:MOST_ROWS]]
+    """What needs a person first, then those who hold most, then the longest held; at most 50 rows."""
+    rows = [_row(items) for items in _alike(answer)]
+    return sorted(rows, key=lambda row: (_RANK[row.tone], -row.count, -row.held_s))[:MOST_ROWS]
 
 
-def _holder(item: Mapping[str, Any]) -> HolderRow:
-    """One row; what the guard could not name is said so."""
-    verdict, tone, icon = _judged(item)
-    state = str(item.get("state") or "idle")
+def _alike(answer: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:
+    """The holders, those that are alike together, each group with the longest held first."""
+    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for item in sorted(answer.get("items") or (), key=lambda item: -float(item["held_s"])):
+        kind = (task_of(item), where(item), str(item.get("state")), str(item.get("query")), _judged(item)[0])
+        groups.setdefault(kind, []).append(item)
+    return list(groups.values())
+
+
+def _row(items: Sequence[Mapping[str, Any]]) -> HolderRow:
+    """One row for holders that are alike; what the guard could not name is said so."""
+    oldest, count = items[0], len(items)
+    verdict, tone, icon = _judged(oldest)
+    state = str(oldest.get("state") or "idle")
+    shown = [f"#{item['id']}" for item in items[:MOST_NUMBERS]]
     return HolderRow(
-        id=int(item["id"]),
+        id=int(oldest["id"]),
+        count=count,
         verdict=verdict,
         tone=tone,
         icon=icon,
-        who=f"{item.get('task') or 'unnamed task'} #{item['id']}",
-        route=str(item.get("route") or item.get("call_site") or ""),
+        who=f"{oldest.get('task') or 'unnamed task'} #{oldest['id']}" if count == 1 else task_of(oldest),
+        route=where(oldest),
         state=_STATES.get(state, state),
-        query=str(item.get("query") or "") or "(no statement)",
-        held_s=float(item["held_s"]),
+        query=str(oldest.get("query") or "") or "(no statement)",
+        numbers=" ".join(shown) + (" …" if count > MOST_NUMBERS else "") if count > 1 else "",
+        held_s=float(oldest["held_s"]),
     )
+
+
+def task_of(item: Mapping[str, Any]) -> str:
+    """What holds it, without what is its alone: `request 01JD7M2Q` is "request", and an identifier reads as words."""
+    return _ONE_REQUEST.sub(r"\1", str(item.get("task") or "unnamed task")).replace("_", " ")
+
+
+def where(item: Mapping[str, Any]) -> str:
+    """The route it serves, or else the place in the code that took it."""
+    return str(item.get("route") or item.get("call_site") or "")
 
 
 def _judged(item: Mapping[str, Any]) -> tuple[str, str, str]:
     """Word, tone and icon of the verdict on one holder."""
     if item.get("suspected_leak"):
-        return "Suspected leak", "bad", "hourglass"
+        return (
+            ("Idle transaction", "bad", "hourglass")
+            if item.get("state") == "idle_in_transaction"
+            else ("Suspected leak", "bad", "hourglass")
+        )
     if item.get("exempt"):
         return "Exempt", "off", "shield-check"
     if item.get("state") == "query" and float(item["held_s"]) >= LONG_QUERY_S:
@@ -78,9 +115,10 @@ def leaks(answer: Mapping[str, Any]) -> int:
 
 def heading(answer: Mapping[str, Any]) -> str:
     """What stands beside the table's title."""
-    total = len(answer.get("items") or ())
-    cut = f"the {MOST_ROWS} longest of {words.count(total)}" if total > MOST_ROWS else words.plural(total, "checkout")
-    return f"{cut} · longest first"
+    total, groups = len(answer.get("items") or ()), len(_alike(answer))
+    shown = f"the first {MOST_ROWS} of {words.plural(groups, 'kind')}, " if groups > MOST_ROWS else ""
+    kinds = f" of {words.plural(groups, 'kind')}" if not shown and groups < total else ""
+    return f"{shown}{words.plural(total, 'checkout')}{kinds} · what needs a look first"
 
 
 def call_sites(answer: Mapping[str, Any], most: int = 20) -> list[CallSiteRow]:

@@ -76,11 +76,11 @@ class Fact:
     tone: str = ""
 
 
-def verdict(status: Mapping[str, Any] | None, *, gone_for_s: float | None, since: str = "", leaks: int = 0) -> PoolVerdict:
+def verdict(status: Mapping[str, Any] | None, *, gone_for_s: float | None, since: str = "", who: str = "") -> PoolVerdict:
     """The page's title and lede.
 
     `gone_for_s` is how long the guard has not answered (None: it answers), `since` the marked time of the last change of level
-    ("" when unknown), `leaks` the suspected leaks among the holders (0: none, or not known).
+    ("" when unknown), `who` the sentences on who fills the pool ("": nobody stands out, or not known).
     """
     if status is None and gone_for_s is None:
         return PoolVerdict()
@@ -92,7 +92,7 @@ def verdict(status: Mapping[str, Any] | None, *, gone_for_s: float | None, since
         return PoolVerdict(f"The pool was {words.percent(status['usage_percent'], 1)} in use", lede)
     if status["status"] == PoolHealth.UNAVAILABLE:
         return _unreachable(status, since)
-    return PoolVerdict(_title(status), _lede(status, since, leaks))
+    return PoolVerdict(_title(status), _lede(status, since, who))
 
 
 def _unreachable(status: Mapping[str, Any], since: str) -> PoolVerdict:
@@ -128,18 +128,17 @@ def full_in_s(status: Mapping[str, Any]) -> float | None:
     return float(left) if left is not None and _slope(status) > 0 and left < FILLING_WITHIN_S else None
 
 
-def _lede(status: Mapping[str, Any], since: str, leaks: int) -> str:
-    """What it means for clients, the worst thing to come, and what looks lost."""
-    parts = [_told(Level(status["throttling_level"]), since)]
+def _lede(status: Mapping[str, Any], since: str, who: str) -> str:
+    """Who fills the pool, what that means for clients, and the worst thing to come."""
+    parts = [who] if who else []
+    parts += [_told(Level(status["throttling_level"]), since)]
     left, waiting = full_in_s(status), status["pool"]["waiting"]
     if left is not None:
         parts.append(f"At this rate it is full {words.bold(f'in about {words.duration(left)}')}.")
     if waiting:
         parts.append(f"{words.bold(words.plural(waiting, 'request waits', 'requests wait'))} for a connection.")
-    elif left is None:
+    elif left is None and not who:
         parts.append("Nobody waits.")
-    if leaks:
-        parts.append(f"{words.plural(leaks, 'connection looks', 'connections look')} lost.")
     return " ".join(parts)
 
 
