@@ -83,7 +83,7 @@ class App:
                 await pages(scope, receive, send)
 
         pages_without_session = SignIn(self.identity, self.audit, self.settings.environment, self.database.ping)
-        return Gate(by_path, identity=self.identity, pages=pages_without_session, settings=self.settings)
+        return Gate(by_path, identity=self.identity, pages=pages_without_session, settings=self.settings, hint=self.guard.hint)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:

@@ -59,9 +59,12 @@ class SignInPages(Protocol):
 class Gate:
     """Pure ASGI round everything. Sets `spillway.principal`, `.request_id` and `.address` in the scope."""
 
-    def __init__(self, app: App, *, identity: WhoAsks, pages: SignInPages, settings: Settings) -> None:
-        """No I/O."""
+    def __init__(
+        self, app: App, *, identity: WhoAsks, pages: SignInPages, settings: Settings, hint: Callable[[], str] | None = None
+    ) -> None:
+        """No I/O. `hint` is the X-Throttle of an answer of the API that is given here."""
         self._app = app
+        self._hint = hint
         self._identity = identity
         self._pages = pages
         self._hosts = AllowedHosts(settings.host, settings.port, settings.public_url)
@@ -89,7 +92,8 @@ class Gate:
         elif scope["path"] in visit.GUARD_CALLS or scope["path"] in visit.LIVENESS_CALLS:
             await self._http(scope, receive, answer)
         elif self._in_flight >= self._limit:
-            busy = problem(503, "too_many_requests_at_once", "Too many requests at once.", headers=[("Retry-After", _RETRY_AFTER_S)])
+            detail, wait = "Too many requests at once.", [("Retry-After", _RETRY_AFTER_S)]
+            busy = problem(503, "too_many_requests_at_once", detail, instance=scope["path"], headers=wait)
             await busy(scope, receive, answer)
         else:
             self._in_flight += 1
@@ -156,10 +160,12 @@ class Gate:
         """The refusal of a request that is not for us or not from our own page; None when it is."""
         host = visit.header(scope, b"host")
         if not self._hosts.allows(host):
-            return problem(400, "host_not_allowed", "This host name is not allowed. Set SPILLWAY_PUBLIC_URL to the address people use.")
+            detail = "This host name is not allowed. Set SPILLWAY_PUBLIC_URL to the address people use."
+            return problem(400, "host_not_allowed", detail, instance=scope["path"])
         is_unsafe = scope["type"] == "websocket" or scope["method"] not in visit.SAFE_METHODS
         if is_unsafe and not self._is_own_page(scope, host):
-            return problem(403, "origin_not_allowed", "This request comes from a page of another site, or does not say from where.")
+            detail = "This request comes from a page of another site, or does not say from where."
+            return problem(403, "origin_not_allowed", detail, instance=scope["path"])
         return None
 
     def _is_own_page(self, scope: Scope, host: str) -> bool:
@@ -204,6 +210,8 @@ class Gate:
                 wanted = dict(visit.security_headers(safe_host, is_https=self._is_https))
                 if is_page:
                     wanted["cache-control"] = "no-store"
+                if self._hint is not None and visit.is_api(path):
+                    wanted["x-throttle"] = self._hint()
                 added = [(k.encode(), v.encode("latin-1")) for k, v in wanted.items() if k.encode() not in given]
                 kept = [(name, value) for name, value in message.get("headers", ()) if name.lower() != b"x-request-id"]
                 message["headers"] = [*kept, *added, (b"x-request-id", scope[visit.REQUEST_ID].encode("latin-1"))]

@@ -41,7 +41,7 @@ class Echo:
 
 def gate_of(parts, app):
     pages = SignIn(parts.identity, parts.audit, "staging <1>", parts.database.ping)
-    return Gate(app, identity=parts.identity, pages=pages, settings=parts.settings)
+    return Gate(app, identity=parts.identity, pages=pages, settings=parts.settings, hint=lambda: "level=NORMAL")
 
 
 @asynccontextmanager
@@ -226,7 +226,9 @@ async def test_every_answer_has_a_request_id_and_the_security_headers(parts):
 async def test_a_name_that_was_bent_to_us_gets_nothing(parts):
     async with visitor(parts, base="http://evil.example:8000") as client:
         answer = await client.get("/livez")
-        assert (answer.status_code, answer.json()["code"]) == (400, "host_not_allowed")
+        assert (answer.status_code, answer.json()["code"], answer.json()["instance"]) == (400, "host_not_allowed", "/livez")
+        assert answer.headers["x-throttle"] == "level=NORMAL"
+        assert "x-throttle" not in (await client.get("/pool")).headers
 
 
 @pytest.mark.parametrize(
@@ -263,6 +265,7 @@ async def test_beyond_the_limit_others_wait_outside_but_guard_and_liveness_calls
             await app.entered.wait()
             busy = await client.get("/scan/x")
             assert (busy.status_code, busy.headers["retry-after"], busy.headers["content-type"]) == (503, "1", "application/problem+json")
+            assert busy.headers["x-throttle"] == "level=NORMAL"
             for path in ("/livez", "/readyz", "/api/v1/health/ping", "/api/v1/health/database/status"):
                 assert (await client.get(path)).status_code == 200
             app.leave.set()
