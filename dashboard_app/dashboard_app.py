@@ -11,6 +11,7 @@ from dashboard_app.access.event_gate import EventGate, check_policies
 from dashboard_app.console.pages import (
     audit,
     drill,
+    drill_state,
     palette_state,
     pool,
     pool_state,
@@ -42,7 +43,7 @@ PAGES = {
     "pool": Page("/pool", "Pool", pool.page, pool_state.PoolState, pool_state),
     "audit": Page("/audit", "Audit", audit.page, audit.AuditState, audit),
     "settings": Page("/settings", "Settings", settings.page, settings.SettingsState, settings),
-    "drill": Page("/drill", "Drill", drill.page, drill.DrillState, drill),
+    "drill": Page("/drill", "Drill", drill.page, drill_state.DrillState, drill_state),
 }
 ADDRESSES = frozenset(page.route for page in PAGES.values() if page.route != "/" and "[" not in page.route)
 STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail")]
@@ -52,7 +53,7 @@ POLICY: Mapping[str, str] = {
     for handler, action in module.POLICY.items()
 }
 """Every event handler of every page → the action it needs."""
-UNATTENDED = ("pool_state.read_details",)
+UNATTENDED = ("pool_state.read_details", "source_state.read_charts", "drill_state.watch")
 """What open pages read by themselves every few seconds."""
 
 

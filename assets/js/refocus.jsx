@@ -3,7 +3,10 @@ import { useEffect, useRef } from "react";
 let last = null;
 if (typeof document !== "undefined") {
   document.addEventListener("focusin", (event) => {
-    if (event.target instanceof Element && !event.target.closest("[role=dialog],[role=alertdialog]")) last = event.target;
+    if (!(event.target instanceof Element) || event.target.closest("[role=dialog],[role=alertdialog]")) return;
+    // a menu is gone once its entry was chosen: the way back leads to the button that opened it
+    const menu = event.target.closest("[role=menu]");
+    last = (menu && document.getElementById(menu.getAttribute("aria-labelledby"))) || event.target;
   });
 }
 

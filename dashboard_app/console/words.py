@@ -7,6 +7,8 @@ turns a time into the viewer's zone. The marks are characters of Unicode's priva
 import re
 from datetime import UTC, datetime
 
+from dashboard_app.model.errors import BackendFailed, SpillwayError
+
 NB = "\u00a0"
 """Joins a number and its unit."""
 THIN = "\u202f"
@@ -136,6 +138,12 @@ def plain(sentence: str) -> str:
     """The sentence without marks, times in UTC: for logs, titles and tests."""
     timed = _TIME_MARK.sub(lambda mark: datetime.fromtimestamp(int(mark[1]), UTC).strftime("%H:%M:%S"), sentence)
     return _MARKS.sub("", timed)
+
+
+def told(failure: SpillwayError) -> str:
+    """What failed, for a person; a failure of the server with the reference that its log carries: … (ref 01JD7M2Q)."""
+    reference = failure.reference if isinstance(failure, BackendFailed) else ""
+    return f"{failure.detail} (ref{NB}{reference})" if reference else failure.detail
 
 
 def listed(parts: list[str], last: str = "and") -> str:

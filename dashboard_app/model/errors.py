@@ -140,13 +140,15 @@ class BackendFailed(Failed):
         status: int | None = None,
         problem_code: str = "",
         retry_after_s: float | None = None,
+        reference: str = "",
     ) -> None:
-        """Keep the facts of the failure."""
+        """Keep the facts of the failure. `reference` is how its request is found in the server's log."""
         super().__init__(detail)
         self.cause = cause
         self.status = status
         self.problem_code = problem_code
         self.retry_after_s = retry_after_s
+        self.reference = reference
 
 
 class ProbeFailed(Failed):

@@ -127,7 +127,7 @@ async def test_a_viewer_cannot_start_a_round(fake, root, monkeypatch):
     monkeypatch.setattr(context._bound, "identity", FakeIdentity(VIC))
     await SourcesState.event_handlers["refresh"].fn(page)
     shell = await root.get_state(ShellState)
-    assert (fake.loader.refreshed, shell.toast) == (0, "This needs the operator role; you are a viewer.")
+    assert (fake.loader.refreshed, [toast.text for toast in shell.toasts]) == (0, ["This needs the operator role; you are a viewer."])
 
 
 async def test_an_empty_console_offers_the_first_steps(fake, root):

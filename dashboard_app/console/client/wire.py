@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import orjson
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard_app.model.errors import (
     BackendFailed,
@@ -29,6 +29,9 @@ BODY_CAP_BYTES = 8 * 1024 * 1024
 """The longest answer that is read; a list of 500 sources is under 1 MiB."""
 _DETAIL_KEPT = 500
 _PRINCIPAL = "spillway.principal"
+_REQUEST_ID = "x-request-id"
+_REFERENCE = 8
+"""So many characters of a request id find it in a log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,15 @@ class InProcessTransport(httpx.AsyncBaseTransport):
         """The app, called by `principal`."""
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            known = {_PRINCIPAL: principal, "spillway.request_id": uuid.uuid4().hex, "spillway.address": "console"}
-            await self._app({**scope, **known}, receive, send)
+            request_id = uuid.uuid4().hex
+
+            async def named(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    message["headers"] = [*message.get("headers", ()), (_REQUEST_ID.encode(), request_id.encode())]
+                await send(message)
+
+            known = {_PRINCIPAL: principal, "spillway.request_id": request_id, "spillway.address": "console"}
+            await self._app({**scope, **known}, receive, named)
 
         return app
 
@@ -205,9 +215,17 @@ def judged(answer: Answer, principal: Principal | None = None) -> Any:
     if answer.status in (401, 403):
         if principal is not None:
             raise (NotSignedIn if answer.status == 401 else Forbidden)(detail)  # noqa: PLR2004 - HTTP's own number
-        raise BackendFailed("The server refused this console's token.", cause="unauthorized", status=answer.status, problem_code=code)
+        message = "The server refused this console's token."
+        raise BackendFailed(message, cause="unauthorized", status=answer.status, problem_code=code, reference=_reference(answer))
     if answer.status >= 500 or answer.status == 429 or answer.status < 400:  # noqa: PLR2004 - HTTP's own numbers
-        raise BackendFailed(detail, cause="http", status=answer.status, problem_code=code, retry_after_s=_retry_after(answer))
+        raise BackendFailed(
+            detail,
+            cause="http",
+            status=answer.status,
+            problem_code=code,
+            retry_after_s=_retry_after(answer),
+            reference=_reference(answer),
+        )
     raise _refusal(answer.status, code, detail, problem.get("errors"))
 
 
@@ -220,6 +238,12 @@ def _refusal(status: int, code: str, detail: str, errors: object) -> Refused:
         )
         return (KindNotSupported if code == KindNotSupported.code else InvalidInput)(detail, fields)
     return {404: NotFound, 409: Conflict, 413: TooLarge}.get(status, Refused)(detail)
+
+
+def _reference(answer: Answer) -> str:
+    """The start of the request id that the server gave; empty when it gave none."""
+    told = answer.headers.get(_REQUEST_ID, "")[:_REFERENCE]
+    return told if told.isascii() and told.replace("-", "").isalnum() else ""
 
 
 def _retry_after(answer: Answer) -> float | None:

@@ -11,7 +11,11 @@ from reflex_components_core.react_router import ReactRouterLink
 from dashboard_app.console.components.banner import fallback_banner
 from dashboard_app.console.components.icons import BREAKER_ICONS, icon, icon_of
 from dashboard_app.console.components.live import after, age, go_to, sentence
+from dashboard_app.console.components.palette import key_list, palette, palette_button
 from dashboard_app.console.pages.shell_state import ShellState
+from dashboard_app.console.polls import STATUS_EVERY_S
+from dashboard_app.console.rows.shell import Toast
+from dashboard_app.console.words import span
 
 
 class NativeForm(BaseHTML):
@@ -36,7 +40,9 @@ def shell(page: str, *content: rx.Component) -> rx.Component:
             class_name="main",
         ),
         _bottom_bar(page),
-        _toast(),
+        _toasts(),
+        palette(),
+        key_list(),
         rx.el.p(ShellState.announcement, role="status", class_name="unseen", custom_attrs={"aria-live": "polite"}),
         rx.el.p(ShellState.alarm, role="alert", class_name="unseen"),
         class_name="shell",
@@ -105,7 +111,7 @@ def _header() -> rx.Component:
     return rx.el.header(
         link(logo_mark(), rx.el.span("Spillway, sources", class_name="unseen"), to="/", class_name="mlogo"),
         rx.el.div(_level(), _pool(), _breaker(), _round(), _feed(), class_name="vitals"),
-        rx.el.div(_theme_button(), _user(), class_name="tr"),
+        rx.el.div(palette_button(), _theme_button(), _user(), class_name="tr"),
         class_name="top",
     )
 
@@ -177,10 +183,11 @@ def _round() -> rx.Component:
 
 
 def _feed() -> rx.Component:
-    """Whether this page hears changes: its own connection to the console."""
+    """How the pool's state comes here, or that this page's own connection is down."""
     return rx.el.span(
         rx.el.span(class_name=rx.cond(has_connection_errors, "dot off", "dot")),
-        _words("Live feed", rx.el.b(rx.cond(has_connection_errors, "Reconnecting", "Connected"))),
+        _words("Live feed", rx.el.b(rx.cond(has_connection_errors, "Reconnecting", f"Polling every {span(STATUS_EVERY_S)}"))),
+        title="The server is asked for the pool's state; the age of each source's values stands in its row",
         class_name="vt live",
     )
 
@@ -195,6 +202,7 @@ def _theme_button() -> rx.Component:
         class_name="ib",
         title="Switch between light and dark",
         on_click=rx.toggle_color_mode,
+        custom_attrs={"data-press": "theme"},
     )
 
 
@@ -215,6 +223,16 @@ def _user() -> rx.Component:
                 rx.el.button(word, type="button", class_name="mi", on_click=set_color_mode(mode))
                 for mode, word in (("system", "Follow the system"), ("light", "Light"), ("dark", "Dark"))
             ),
+            rx.el.p("Keyboard", class_name="menu-label"),
+            rx.el.button("Keyboard shortcuts", type="button", class_name="mi", custom_attrs={"data-opens": "keys"}),
+            rx.el.button(
+                rx.el.span("Single keys"),
+                rx.el.span(class_name="onoff", custom_attrs={"aria-hidden": "true"}),
+                type="button",
+                role="switch",
+                class_name="mi",
+                custom_attrs={"aria-checked": "true", "data-single-keys": ""},
+            ),
             NativeForm.create(
                 rx.el.button(icon("log-out"), "Sign out", type="submit", class_name="mi"),
                 class_name="menu-out",
@@ -227,32 +245,29 @@ def _user() -> rx.Component:
     )
 
 
-def _toast() -> rx.Component:
-    """The result of the user's own action, never the only place it is shown."""
+def _toasts() -> rx.Component:
+    """The results of the user's own actions, never the only place they are shown."""
     return rx.el.div(
+        rx.foreach(ShellState.toasts, lambda toast: rx.fragment(_toast(toast), key=toast.id)), class_name="toasts", role="status"
+    )
+
+
+def _toast(toast: rx.Var[Toast]) -> rx.Component:
+    """One result; it leaves by itself, but not from under the pointer."""
+    return rx.el.div(
+        rx.el.span(toast.text),
         rx.cond(
-            ShellState.toast != "",
-            rx.el.div(
-                rx.el.span(ShellState.toast),
-                rx.cond(
-                    ShellState.paused_id != 0,
-                    rx.el.button("Undo", type="button", class_name="lnk", on_click=ShellState.undo),
-                    rx.fragment(),
-                ),
-                rx.el.button(
-                    icon("x", 14),
-                    rx.el.span("Dismiss", class_name="unseen"),
-                    type="button",
-                    class_name="ib",
-                    on_click=ShellState.dismiss,
-                ),
-                after(
-                    seconds=rx.cond(ShellState.paused_id != 0, 10, 6), stamp=ShellState.toast_stamp.to_string(), on_done=ShellState.dismiss
-                ),
-                class_name=f"toast t-{ShellState.toast_tone}",
-            ),
+            toast.paused_id != 0,
+            rx.el.button("Undo", type="button", class_name="lnk", on_click=ShellState.undo(toast.id)),
             rx.fragment(),
         ),
-        class_name="toasts",
-        role="status",
+        rx.el.button(
+            icon("x", 14),
+            rx.el.span("Dismiss", class_name="unseen"),
+            type="button",
+            class_name="ib",
+            on_click=ShellState.dismiss(toast.id),
+        ),
+        after(seconds=rx.cond(toast.paused_id != 0, 10, 6), stamp=toast.id.to_string(), on_done=ShellState.dismiss(toast.id)),
+        class_name=f"toast t-{toast.tone}",
     )

@@ -7,6 +7,7 @@ from dashboard_app.console.components.badge import tone_icon
 from dashboard_app.console.components.dialog import actions, cancel_button, confirm, dialog
 from dashboard_app.console.components.fields import choice, field
 from dashboard_app.console.components.icons import icon
+from dashboard_app.console.components.refocus import refocus
 from dashboard_app.console.pages.source_form import SourceForm
 from dashboard_app.console.rows.source_form import SSL_MODES, StepRow
 from dashboard_app.model.source import BUILT_KINDS, SourceKind
@@ -22,8 +23,13 @@ KIND_NAMES = {
 
 
 def source_dialogs() -> rx.Component:
-    """Both dialogs."""
-    return rx.fragment(_form_dialog(), _delete_dialog())
+    """Both dialogs; the focus goes back to what opened them."""
+    return rx.fragment(
+        _form_dialog(),
+        refocus(is_open=SourceForm.is_open),
+        _delete_dialog(),
+        refocus(is_open=SourceForm.is_deleting),
+    )
 
 
 def _form_dialog() -> rx.Component:

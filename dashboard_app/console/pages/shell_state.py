@@ -46,12 +46,9 @@ class ShellState(rx.State):
 
     announcement: str = ""
     alarm: str = ""
-    toast: str = ""
-    toast_tone: str = "ok"
-    toast_stamp: int = 0
-    paused_id: int = 0
-    """The source whose pause the toast offers to undo; 0: no Undo."""
+    toasts: list[rows.Toast] = []  # noqa: RUF012 - Reflex copies a state's defaults
 
+    _toasts_so_far: int = 0
     _away_since: datetime | None = None
 
     @rx.event
@@ -64,13 +61,14 @@ class ShellState(rx.State):
         try:
             await console().try_now(principal)
         except SpillwayError as failure:
-            self._say(failure.detail, "warn")
+            self._say(words.told(failure), "warn")
         fill(self)
 
     @rx.event
-    async def undo(self) -> None:
-        """Switch the source of the toast on again."""
-        source_id, self.paused_id = self.paused_id, 0
+    async def undo(self, toast_id: int) -> None:
+        """Switch the source of a toast on again."""
+        source_id = next((toast.paused_id for toast in self.toasts if toast.id == toast_id), 0)
+        self.dismiss(toast_id)
         principal = await principal_of(self)
         if principal is None or not source_id:
             return
@@ -78,17 +76,17 @@ class ShellState(rx.State):
             keep(await console().backend.update_source(principal, source_id, {"enabled": True}))
             self._say("Enabled again")
         except SpillwayError as failure:
-            self._say(failure.detail, "warn")
+            self._say(words.told(failure), "warn")
 
     @rx.event
-    def dismiss(self) -> None:
-        """Take the toast away."""
-        self.toast, self.paused_id = "", 0
+    def dismiss(self, toast_id: int) -> None:
+        """Take a toast away."""
+        self.toasts = [toast for toast in self.toasts if toast.id != toast_id]
 
     def _say(self, text: str, tone: str = "ok", *, paused_id: int = 0) -> None:
         """Show `text` in the corner for 6 s (10 s with Undo)."""
-        self.toast, self.toast_tone, self.paused_id = text, tone, paused_id
-        self.toast_stamp += 1
+        self._toasts_so_far += 1
+        self.toasts = rows.with_toast(list(self.toasts), rows.Toast(self._toasts_so_far, text, tone, paused_id))
 
 
 def fill(shell: ShellState) -> None:

@@ -80,7 +80,7 @@ async def _run(state: Any, act: Callable[[Principal], Awaitable[str]], *, paused
         try:
             text, tone = await act(principal), "ok"
         except SpillwayError as failure:
-            text, tone, paused_id = failure.detail, "warn", 0
+            text, tone, paused_id = words.told(failure), "warn", 0
     async with state:
         shell = await state.get_state(ShellState)
         shell.is_signed_out = principal is None

@@ -4,6 +4,7 @@ from typing import Any
 
 import reflex as rx
 
+from dashboard_app.console import words
 from dashboard_app.console.context import console
 from dashboard_app.console.pages.shell_state import ShellState
 from dashboard_app.console.rows.source_form import (
@@ -99,7 +100,7 @@ class SourceForm(rx.State):
         except Conflict:
             await self._show_failure(FieldErrors(name="This name is taken; choose another"), "")
         except SpillwayError as failure:
-            await self._show_failure(FieldErrors(), f"{'Could not test' if intent == 'test' else 'Could not save'}: {failure.detail}")
+            await self._show_failure(FieldErrors(), f"{'Could not test' if intent == 'test' else 'Could not save'}: {words.told(failure)}")
 
     @rx.event
     def ask_delete(self, source_id: int) -> None:
@@ -132,7 +133,7 @@ class SourceForm(rx.State):
             await console().backend.delete_source(await self._principal(), source_id)
         except SpillwayError as failure:
             async with self:
-                self.delete_note = f"Could not delete: {failure.detail}"
+                self.delete_note = f"Could not delete: {words.told(failure)}"
             return
         forget(source_id)
         async with self:

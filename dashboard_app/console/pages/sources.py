@@ -18,7 +18,8 @@ from dashboard_app.console.rows.sources import SourceRow
 from dashboard_app.console.theme import KIND_ICON, STATUS
 from dashboard_app.model.source import OWN_SOURCE_ID
 
-_SKELETON_ROWS = 8
+_SKELETON_ROWS = 20
+"""They reach past the end of the screen, so that nothing below them jumps when the real ones come."""
 
 
 def page() -> rx.Component:
@@ -42,7 +43,11 @@ def _head() -> rx.Component:
             sentence(
                 rx.cond(SourcesState.is_loading, "Reading sources…", SourcesState.verdict), "h1", custom_attrs={"aria-live": "polite"}
             ),
-            sentence(SourcesState.lede, "p", class_name="lede"),
+            rx.cond(
+                SourcesState.is_loading,
+                rx.el.p(rx.el.span("Still waiting for the server"), class_name="lede waiting"),
+                sentence(SourcesState.lede, "p", class_name="lede"),
+            ),
         ),
         rx.el.div(
             rx.el.button(
@@ -222,7 +227,7 @@ def _list() -> rx.Component:
                 role="table",
                 custom_attrs={"aria-label": "Sources"},
             ),
-            _foot(),
+            rx.cond(SourcesState.is_loading, rx.fragment(), _foot()),
             class_name="tbl sources panel",
         ),
     )

@@ -103,7 +103,7 @@ class SourcesState(rx.State):
             joined = console().loader.refresh()
             shell._say("A round is under way; this joins it" if joined else "A round has started")  # noqa: SLF001 - the frame's own way
         except SpillwayError as failure:
-            shell._say(failure.detail, "warn")  # noqa: SLF001 - as above
+            shell._say(words.told(failure), "warn")  # noqa: SLF001 - as above
         _show(self)
 
     def _sort(self) -> None:

@@ -75,6 +75,19 @@ class NavCounts:
     pool_tone: str = "off"
 
 
+TOASTS_AT_MOST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Toast:
+    """The result of the user's own action. `paused_id`: the source whose pause it offers to undo; 0: no Undo."""
+
+    id: int
+    text: str
+    tone: str = "ok"
+    paused_id: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class BreakerFacts:
     """What this page needs to know of one breaker. `retry_s` seconds to the next trial; `by` and `at` when a person set it."""
@@ -181,6 +194,11 @@ def nav_counts(statuses: Iterable[HealthStatus], status: Mapping[str, Any] | Non
         if status["status"] == PoolHealth.UNAVAILABLE:
             pool = "away"
     return NavCounts(words.chip(down) if down else "", pool, tone)
+
+
+def with_toast(toasts: list[Toast], newest: Toast) -> list[Toast]:
+    """The corner with one result more, the newest last; the oldest leaves when there would be more than three."""
+    return [*toasts, newest][-TOASTS_AT_MOST:]
 
 
 def initials(name: str) -> str:

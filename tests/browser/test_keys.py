@@ -1,0 +1,170 @@
+"""Everything by keyboard alone: the palette, the list of keys, the rows, the single keys and their switch, the way back of the focus."""
+
+import re
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import expect
+
+from tests.browser.conftest import NARROW, PASSWORD, calm
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+SHIFT = """
+window.moves = [];
+new PerformanceObserver((list) => list.getEntries().filter((one) => !one.hadRecentInput).forEach((one) => window.moves.push(
+  [one.value, one.sources.map((part) => `${part.node?.className}: ${part.previousRect.y} to ${part.currentRect.y}`)]
+))).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.fixture
+async def v(backend, visit):
+    await calm(backend)
+    async with visit(backend) as here:
+        await here.sign_in()
+        await expect(here.page.get_by_test_id("source-card").first).to_be_visible(timeout=20_000)
+        yield here
+
+
+async def focused(v, what="document.activeElement.outerHTML.slice(0, 200)"):
+    return await v.page.evaluate(what)
+
+
+async def test_the_palette_goes_to_a_source_by_keys_alone_and_remembers_it(v):
+    await v.page.keyboard.press("Control+k")
+    palette = v.page.get_by_test_id("palette")
+    await expect(palette.get_by_role("option").first).to_be_visible()
+    await v.page.keyboard.type("legacy")
+    await v.page.keyboard.press("Enter")
+    await expect(v.page).to_have_url(re.compile(r"/sources/\d+$"))
+    await expect(palette).to_be_hidden()
+    await v.page.keyboard.press("Control+k")
+    await expect(v.page.get_by_test_id("palette").get_by_role("option").first).to_contain_text("legacy-crm")
+
+
+async def test_the_palette_keeps_the_focus_and_gives_it_back(v):
+    opener = v.page.get_by_test_id("palette-open")
+    await opener.focus()
+    await v.page.keyboard.press("Enter")
+    options = v.page.get_by_test_id("palette").get_by_role("option")
+    await expect(options.first).to_have_attribute("aria-selected", "true")
+    await v.page.keyboard.press("ArrowDown")
+    await expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    await v.page.keyboard.press("Tab")
+    assert await focused(v, "document.activeElement.getAttribute('role')") == "combobox"
+    await v.page.keyboard.press("Escape")
+    await expect(opener).to_be_focused()
+
+
+async def test_a_dangerous_command_opens_its_dialog_and_runs_nothing(v, backend):
+    await v.page.keyboard.press("Control+k")
+    await v.page.keyboard.type("clean up")
+    await v.page.keyboard.press("Enter")
+    await expect(v.page).to_have_url(f"{backend.url}/pool")
+    dialog = v.page.get_by_role("alertdialog")
+    await expect(dialog).to_contain_text("Clean up the pool", timeout=10_000)
+    await expect(v.page.get_by_test_id("cleanup-result")).to_have_count(0)
+    await v.page.keyboard.press("Escape")
+    await expect(v.page.get_by_test_id("force-cleanup")).to_be_focused()
+
+
+async def test_a_viewer_is_not_offered_what_it_may_not_do(backend, visit):
+    async with visit(backend) as v:
+        await v.sign_in("vera@example.org", PASSWORD)
+        await v.page.get_by_test_id("palette-open").click()
+        options = v.page.get_by_test_id("palette").get_by_role("option")
+        await expect(options.first).to_be_visible()
+        offered = " ".join(await options.all_inner_texts())
+        assert "Switch theme" in offered
+        assert not re.search("Clean up|Add source|Refresh now|Audit|Settings", offered)
+
+
+async def test_rows_are_one_stop_that_arrows_move(v):
+    page, links = v.page, v.page.locator("[data-row-link]")
+    await links.first.focus()
+    for key in ("ArrowDown", "j", "ArrowUp", "ArrowDown"):
+        await page.keyboard.press(key)
+    await expect(links.nth(2)).to_be_focused()
+    assert await page.locator("[data-row-link][tabindex='0']").count() == 1
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Tab")
+    assert not await focused(v, "Boolean(document.activeElement.closest('.row'))")
+    await page.keyboard.press("Shift+Tab")
+    await page.keyboard.press("Shift+Tab")
+    await expect(links.nth(2)).to_be_focused()
+    await page.keyboard.press(".")
+    await expect(page.get_by_role("menu")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("k")
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(re.compile(r"/sources/\d+$"))
+
+
+async def test_dialogs_of_a_source_give_the_focus_back(v):
+    adder = v.page.get_by_test_id("add-source")
+    await adder.focus()
+    await v.page.keyboard.press("Enter")
+    await expect(v.page.get_by_role("dialog")).to_be_visible()
+    await v.page.keyboard.press("Escape")
+    await expect(adder).to_be_focused()
+    menu = v.page.locator("[data-row-menu]").nth(1)
+    await menu.click()
+    await v.page.get_by_role("menuitem", name="Delete").click()
+    await expect(v.page.get_by_role("alertdialog")).to_be_visible()
+    await v.page.keyboard.press("Escape")
+    await expect(menu).to_be_focused()
+
+
+async def test_single_keys_open_pages_and_lists_until_they_are_switched_off(v, backend):
+    page = v.page
+    await page.keyboard.press("g")
+    await page.keyboard.press("p")
+    await expect(page.get_by_test_id("force-cleanup")).to_be_visible()
+    await page.keyboard.press("?")
+    await expect(page.get_by_test_id("keys")).to_be_visible()
+    await page.keyboard.press("g")
+    await page.keyboard.press("s")
+    await expect(page).to_have_url(f"{backend.url}/pool")
+    await page.keyboard.press("Escape")
+    await page.locator(".who").click()
+    switch = page.get_by_role("switch", name="Single keys")
+    await expect(switch).to_have_attribute("aria-checked", "true")
+    await switch.click()
+    await page.keyboard.press("Escape")
+    for reload in (False, True):
+        if reload:
+            await page.reload()
+            await expect(page.get_by_role("switch", name="Single keys", include_hidden=True)).to_have_attribute("aria-checked", "false")
+        await page.keyboard.press("?")
+        await expect(page.get_by_test_id("keys")).to_be_hidden()
+    await page.keyboard.press("Control+k")
+    await expect(page.get_by_test_id("palette")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_dialogs_of_the_frame_have_no_accessibility_findings(backend, visit, scheme):
+    async with visit(backend, color_scheme=scheme, reduced_motion="reduce") as v:
+        await v.sign_in()
+        for key, name in (("Control+k", "palette"), ("?", "keys")):
+            await expect(v.page.get_by_test_id("source-card").first).to_be_visible(timeout=20_000)
+            await v.page.keyboard.press(key)
+            await expect(v.page.get_by_test_id(name)).to_be_visible()
+            if name == "palette":
+                await expect(v.page.get_by_role("option").first).to_have_attribute("aria-selected", "true")
+            found = await Axe().run(v.page, options={"runOnly": RULES})
+            assert [(one["id"], one["nodes"][0]["target"]) for one in found.response["violations"]] == []
+            await v.page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("size", [None, NARROW])
+async def test_nothing_jumps_while_the_list_loads(backend, visit, size):
+    await calm(backend)
+    async with visit(backend, size) as v:
+        await v.sign_in()
+        await expect(v.page.get_by_test_id("source-card").nth(23)).to_be_attached(timeout=20_000)
+        await v.page.add_init_script(SHIFT)
+        await v.page.reload()
+        await expect(v.page.get_by_test_id("source-card").nth(23)).to_be_attached(timeout=20_000)
+        await v.page.wait_for_function("document.fonts.status === 'loaded'")
+        moves = await v.page.evaluate("window.moves")
+        assert sum(value for value, _ in moves) <= 0.05, moves
