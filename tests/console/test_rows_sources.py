@@ -215,3 +215,9 @@ def test_pickers_offer_what_is_there():
 def test_an_empty_list_says_what_was_looked_for():
     assert listing.no_match(Query(search="bil", status="unhealthy")) == "No source matches 'bil' in Unhealthy."
     assert listing.no_match(Query(search="bil")) == "No source matches 'bil'."
+
+
+def test_a_refused_connection_does_not_repeat_the_address_that_stands_beside_it():
+    one = source(7, "orders", PG, "10.0.0.1", 5432, "app")
+    found = health(7, "b", message="Connection refused: nothing listens at 10.0.0.1:5432")
+    assert words.plain(why(one, found, None, "oobbb")) == "Connection refused, 3 checks in a row, since 14:02:11"

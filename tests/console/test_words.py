@@ -6,6 +6,7 @@ import pytest
 
 from dashboard_app.console import words
 from dashboard_app.console.words import NB, THIN
+from dashboard_app.model.errors import BackendFailed, Conflict
 
 
 @pytest.mark.parametrize(
@@ -119,3 +120,9 @@ def test_a_sentence_without_its_marks_is_plain_text_with_times_in_utc():
 def test_a_name_cannot_smuggle_marks_into_a_sentence():
     assert words.plain(words.bold("a\ue001\ue004123\ue005b")) == "a123b"
     assert words.bold("a\ue001b").count("\ue001") == 1
+
+
+def test_a_failure_of_the_server_names_the_request_that_its_log_knows():
+    assert words.told(BackendFailed("The server failed.", reference="01jd7m2q")) == f"The server failed. (ref{NB}01jd7m2q)"
+    assert words.told(BackendFailed("Nothing listens.", cause="refused")) == "Nothing listens."
+    assert words.told(Conflict("The name is taken.")) == "The name is taken."

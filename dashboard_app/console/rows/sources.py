@@ -109,7 +109,8 @@ def why(source: Source, health: Health | None, metrics: Metrics | None, recent: 
         return NOT_CHECKED
     if health.status is HealthStatus.HEALTHY:
         return key_figures(metrics)
-    return ", ".join(part for part in (cause(health), _run(health.status, recent), _since(health)) if part)
+    what = cause(health).replace(f": nothing listens at {source.host}:{source.port}", "")  # the address stands beside it
+    return ", ".join(part for part in (what, _run(health.status, recent), _since(health)) if part)
 
 
 def cause(health: Health) -> str:

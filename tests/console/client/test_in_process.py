@@ -187,3 +187,12 @@ async def test_with_another_machine_as_server_the_human_is_audited_here_failures
         ("ana", "pool.cleanup", "pool", "backend_failed"),
         ("ana", "sources.write", "DELETE source 7", "backend_failed"),
     ]
+
+
+async def test_a_failure_carries_the_start_of_its_request_id(tmp_path: Path) -> None:
+    api = Api()
+    api.status, api.body = 503, orjson.dumps({"detail": "no", "code": "database_unavailable"})
+    with pytest.raises(BackendFailed) as failed:
+        await console_over(api, tmp_path).backend.holders(ADMIN)
+    assert len(failed.value.reference) == 8
+    assert api.scopes[-1]["spillway.request_id"].startswith(failed.value.reference)
