@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import reflex as rx
 
 from dashboard_app import wiring
-from dashboard_app.access.event_gate import EventGate, check_policies
+from dashboard_app.access.event_gate import FAREWELL, EventGate, check_policies
 from dashboard_app.console.pages import (
     audit,
     drill,
@@ -84,7 +84,7 @@ app = rx.App(
     ],
     html_lang="en",
     toaster=None,
-    api_transformer=partial(spillway.around, addresses=ADDRESSES),
+    api_transformer=partial(spillway.around, addresses=ADDRESSES, farewell=FAREWELL),
 )
 for page in PAGES.values():
     app.add_page(page.view, route=page.route, title=f"{page.title} · Spillway", on_load=page.state.load)

@@ -132,29 +132,68 @@ def test_a_bad_number_is_named(kind, fields, message):
     assert caught.value.detail == message
 
 
+HOLD, FAIL = drill.Run("hold", 28), drill.Run("fail")
+
+
+def _lines(*found: drill.DrillLine) -> list[tuple[str, str, str]]:
+    return [(line.text, line.verdict, line.promised.replace(words.NB, " ")) for line in found]
+
+
 def test_the_diary_tells_what_changed_against_the_promise():
     calm, full = drill.Picture(2, 30), drill.Picture(28, 30, "EMERGENCY")
-    lines = drill.seen(calm, full, 0.14, "hold")
-    assert [(line.at, line.text, line.verdict) for line in lines] == [
-        (f"0.1{words.NB}s", "28 of 30 connections in use", ""), (f"0.1{words.NB}s", "level NORMAL → EMERGENCY", "ok"),
+    lines = drill.seen(calm, full, 0.14, HOLD)
+    assert [line.at for line in lines] == [f"0.1{words.NB}s"] * 2
+    assert _lines(*lines) == [
+        ("28 of 30 connections in use", "ok", "promised 2 s"), ("level NORMAL → EMERGENCY", "ok", "promised 2 s"),
     ]  # fmt: skip
-    assert drill.seen(calm, full, 2.1, "hold")[1].verdict == "late"
-    assert drill.seen(full, calm, 9.0, "hold")[1].verdict == ""
-    assert drill.seen(calm, calm, 1.0, "hold") == []
+    assert [line.verdict for line in drill.seen(calm, full, 2.1, HOLD)] == ["late", "late"]
+    assert [line.verdict for line in drill.seen(full, calm, 9.0, HOLD)] == ["", ""]
+    assert drill.seen(calm, calm, 1.0, HOLD) == []
+
+
+@pytest.mark.parametrize("run", [drill.Run("hold", 28, is_on=False), drill.Run("burst"), drill.Run("hold", 29)])
+def test_only_what_a_running_drill_promised_is_judged(run):
+    on_the_way = drill.seen(drill.Picture(2, 30), drill.Picture(28, 30), 0.1, run)
+    assert [line.verdict for line in on_the_way] == [""]
 
 
 def test_the_diary_tells_of_breaker_and_banner():
     live, away = drill.Picture(), drill.Picture(breaker="half_open", fallback=True)
-    assert [(line.text, line.verdict) for line in drill.seen(live, away, 9.0, "fail")] == [
-        ("breaker api: closed → half open", ""), ("banner stands, last known values are shown", "ok"),
+    assert _lines(*drill.seen(live, away, 9.0, FAIL)) == [
+        ("breaker api: closed → half open", "", ""), ("banner stands, last known values are shown", "ok", "promised 15 s"),
     ]  # fmt: skip
-    assert [line.text for line in drill.seen(away, live, 70.0, "fail")][-1] == "live again, the banner is gone"
+    assert drill.seen(live, away, 9.0, HOLD)[-1].verdict == ""
+    assert drill.seen(live, away, 15.1, FAIL)[-1].verdict == "late"
+    assert [line.text for line in drill.seen(away, live, 70.0, FAIL)][-1] == "live again, the banner is gone"
 
 
 def test_a_drill_begins_and_ends_with_a_line():
     assert drill.started("hold", {"connections": 28, "seconds": 30, "kind": "idle_in_transaction"}).endswith("(idle in transaction)")
     assert drill.started("burst", {"requests": 40}) == "burst started: 40 requests at once"
     assert "503" in drill.started("fail", {"seconds": 60})
-    assert drill.answered("hold", {"held": 28}) == "28 connections are held"
-    assert drill.answered("burst", {"ok": 25, "refused_total": 15, "by": {}}) == "burst answered: ok 25, refused total 15"
-    assert drill.answered("fail", {}) == "fail answered"
+    assert drill.ended("hold") == "hold is over: its time has passed"
+    assert drill.stopped("hold").startswith("stopped: every held connection")
+    assert drill.stopped("fail") == "stopped: this API answers again"
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "answer", "told"),
+    [
+        ("hold", {"connections": 28}, {"held": 28}, ("28 connections are held", "", "")),
+        ("hold", {"connections": 30}, {"held": 28}, ("28 of 30 connections were to be had; they are held", "", "")),
+        ("burst", {"requests": 40}, {"answers": {"503": 15, "200": 25}, "duration_ms": 420.0},
+         ("40 answers in 420 ms: 25 served and 15 refused at once", "ok", "promised 40")),
+        ("burst", {"requests": 3}, {"answers": {"500": 1}}, ("1 answers: 1 with 500", "late", "promised 3")),
+        ("fail", {"seconds": 60}, {}, ("this API answers 503 from now on", "", "")),
+    ],
+)  # fmt: skip
+def test_the_answer_of_a_drill_is_a_line(kind, asked, answer, told):
+    text, verdict, promised = _lines(drill.answered(kind, asked, answer, "0.1 s"))[0]
+    assert (text.replace(words.NB, " "), verdict, promised) == told
+
+
+def test_what_stops_a_drill():
+    assert drill.stop_body("hold") == {"connections": 0}
+    assert drill.stop_body("fail") == {"seconds": 0}
+    with pytest.raises(InvalidInput):
+        drill.stop_body("burst")

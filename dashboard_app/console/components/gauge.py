@@ -31,7 +31,7 @@ def gauge(hero: rx.Var, reasons: rx.Var, age_s: rx.Var[float], stamp: rx.Var[str
 
 def _bar(hero: rx.Var) -> rx.Component:
     """0 to capacity: the pool, its overflow hatched, the end of the pool and the peak marked."""
-    peak = rx.el.span(hero.peak_mark, style={"left": f"{hero.peak_mark_percent}%"})
+    peak = rx.el.span(hero.peak_mark, style={"left": f"min({hero.peak_mark_percent}%, calc(100% - 24px))"})
     return rx.el.div(
         rx.el.div(
             rx.el.span(class_name=f"cb b-{hero.bar}", style={"width": f"{hero.in_pool_percent}%"}),

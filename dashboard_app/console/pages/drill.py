@@ -1,106 +1,15 @@
 """`/drill`: real load on the demo's own pool, and a diary of what was seen to happen. Only under `make demo`."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import reflex as rx
 
+from dashboard_app.console.components.every import every
 from dashboard_app.console.components.icons import icon
+from dashboard_app.console.components.live import age
 from dashboard_app.console.components.refused import refused
 from dashboard_app.console.components.shell import link, shell
-from dashboard_app.console.context import console
-from dashboard_app.console.pages.shell_state import ShellState, enter, fill
-from dashboard_app.console.rows import drill as rows
-from dashboard_app.console.session import assign, principal_of
-from dashboard_app.model.errors import NotSignedIn, SpillwayError
-from dashboard_app.policy.permission import allowed, require
+from dashboard_app.console.pages.drill_state import DrillState
 
-POLICY = {"drill_state.load": "console.watch", "drill_state.start": "drill.run"}
-"""Event handler → the action it needs. Loading answers a viewer with the reason."""
-
-
-class DrillState(rx.State):
-    """The diary of the last drill, newest line last, at most 40 lines."""
-
-    is_demo: bool = True
-    is_refused: bool = False
-    running: str = ""
-    failed_kind: str = ""
-    failure: str = ""
-    diary: list[rows.DrillLine] = []  # noqa: RUF012 - Reflex copies a state's defaults
-
-    _kind: str = ""
-    _started_mono: float = 0.0
-    _seen: rows.Picture = rows.Picture()
-
-    @rx.event
-    async def load(self) -> None:
-        """Start the page."""
-        principal = await enter(self, "drill")
-        if principal is None:
-            return
-        assign(self, is_demo=console().settings.demo, is_refused=not allowed(principal.role, "drill.run"))
-
-    @rx.event(background=True)
-    async def start(self, form: dict[str, Any]) -> None:
-        """Start a drill and its diary; the server holds what was asked for by itself."""
-        kind = str(form.get("drill", ""))
-        try:
-            principal = await principal_of(self)
-            if principal is None:
-                raise NotSignedIn
-            require(principal, "drill.run")
-            asked = rows.body(kind, {name: str(value) for name, value in form.items()})
-            async with self:
-                self._begin(kind, asked)
-            answer = await console().backend.drill(principal=principal, kind=kind, body=asked)
-        except SpillwayError as failure:
-            async with self:
-                assign(self, running="", failed_kind=kind, failure=failure.detail)
-            return
-        async with self:
-            self.running = ""
-            self._add([rows.DrillLine(self._stamp(), rows.answered(kind, answer))])
-
-    def _begin(self, kind: str, asked: dict[str, object]) -> None:
-        """A new diary."""
-        self._kind, self._started_mono, self._seen = kind, console().clock.monotonic(), picture()
-        assign(self, running=kind, failed_kind="", failure="", diary=[rows.DrillLine(rows.stamp(0.0), rows.started(kind, asked))])
-
-    def _stamp(self) -> str:
-        """Seconds since the start of the drill."""
-        return rows.stamp(console().clock.monotonic() - self._started_mono)
-
-    def _add(self, lines: list[rows.DrillLine]) -> None:
-        """Put lines at the end of the diary."""
-        if lines:
-            self.diary = [*self.diary, *lines][-rows.MOST_LINES :]
-
-    def _watch(self) -> None:
-        """Write down what changed since the last look."""
-        if not self._kind:
-            return
-        now = picture()
-        elapsed_s = console().clock.monotonic() - self._started_mono
-        self._add(rows.seen(self._seen, now, elapsed_s, self._kind))
-        self._seen = now
-
-
-def picture() -> rows.Picture:
-    """What the console sees now."""
-    here = console()
-    status = here.snapshot.pool.value if here.snapshot.pool else None
-    breaker = here.breakers["api"].reading().state.value
-    if status is None:
-        return rows.Picture(breaker=breaker, fallback=here.fallback() is not None)
-    pool = status["pool"]
-    return rows.Picture(pool["checked_out"], pool["capacity"], status["throttling_level"], breaker, here.fallback() is not None)
-
-
-async def render(root: rx.State, _params: Mapping[str, Any]) -> None:
-    """Bring an open `/drill` and its frame up to date."""
-    fill(await root.get_state(ShellState))
-    (await root.get_state(DrillState))._watch()  # noqa: SLF001 - a public method would be an event handler
+_BUSY = {"hold": "Taking…", "burst": "Sending…", "fail": "Starting…"}
 
 
 def page() -> rx.Component:
@@ -126,6 +35,7 @@ def _drills() -> rx.Component:
             class_name="ph",
         ),
         rx.el.div(rx.el.div(_hold(), _burst(), _fail(), class_name="drills"), _diary(), class_name="grid2 drill"),
+        rx.cond(DrillState.hold_left_s | DrillState.fail_left_s, every(seconds=1, on_tick=DrillState.watch), rx.fragment()),
         class_name="page",
     )
 
@@ -139,15 +49,41 @@ def _card(kind: str, title: str, text: str, *fields: rx.Component) -> rx.Compone
         rx.el.input(type="hidden", name="drill", value=kind, read_only=True),
         rx.el.div(*fields, class_name="drill-fields"),
         rx.cond(state.failed_kind == kind, rx.el.p(icon("octagon-x", 14), state.failure, class_name="failed", role="alert"), rx.fragment()),
-        rx.el.button(
-            rx.cond(state.running == kind, "Starting…", f"Start {kind}"),
-            type="submit",
-            class_name="btn",
-            custom_attrs={"aria-busy": rx.cond(state.running == kind, "true", "false")},
+        rx.el.div(
+            rx.el.button(
+                rx.cond(state.running == kind, _BUSY[kind], f"Start {kind}"),
+                type="submit",
+                class_name="btn",
+                custom_attrs={"aria-busy": rx.cond(state.running == kind, "true", "false")},
+            ),
+            *_stop(kind),
+            class_name="drill-acts",
         ),
         on_submit=DrillState.start,
         class_name="panel drill-card",
     )
+
+
+def _stop(kind: str) -> tuple[rx.Component, ...]:
+    """The button that ends a drill that lasts, and how long it still runs."""
+    state = DrillState
+    left = {"hold": state.hold_left_s, "fail": state.fail_left_s}.get(kind)
+    if left is None:
+        return ()
+    button = rx.el.button(
+        icon("square", 13),
+        rx.cond(state.stopping == kind, "Stopping…", f"Stop {kind}"),
+        type="button",
+        class_name="btn",
+        on_click=DrillState.stop(kind),
+        custom_attrs={"aria-busy": rx.cond(state.stopping == kind, "true", "false")},
+    )
+    runs = rx.el.span(
+        "Runs; ends ",
+        age(seconds=left, stamp=state.left_stamp.to_string(), mode="next", class_name="plain num"),
+        class_name="drill-left t-warn",
+    )
+    return button, rx.cond(left, runs, rx.fragment())
 
 
 def _number(kind: str, name: str, label: str, default: int, most: int) -> rx.Component:
@@ -213,8 +149,8 @@ def _line(line: rx.Var) -> rx.Component:
     """One thing that happened."""
     verdict = rx.match(
         line.verdict,
-        ("ok", rx.el.span(icon("circle-check", 14), "in time", class_name="badge t-ok")),
-        ("late", rx.el.span(icon("triangle-alert", 14), "late", class_name="badge t-warn")),
+        ("ok", rx.el.span(icon("circle-check", 14), line.promised, class_name="badge t-ok")),
+        ("late", rx.el.span(icon("triangle-alert", 14), "late, ", line.promised, class_name="badge t-warn")),
         rx.fragment(),
     )
     return rx.el.li(rx.el.span(line.at, class_name="num when"), rx.el.span(line.text), verdict)

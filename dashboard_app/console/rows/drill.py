@@ -1,6 +1,8 @@
 """A drill's form and its diary: what was asked for, and what was seen to happen, with times against promises. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dashboard_app.console import words
 from dashboard_app.model.errors import InvalidInput
@@ -12,6 +14,8 @@ BANNER_WITHIN_S = 15.0
 """The banner stands within this after the server goes away, at default settings."""
 MOST_LINES = 40
 HOLD_KINDS = ("leak", "idle_in_transaction", "query")
+_STOPS: Mapping[str, Mapping[str, object]] = {"hold": {"connections": 0}, "fail": {"seconds": 0}}
+_STATUS = {"200": "served", "503": "refused at once"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +31,12 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class DrillLine:
-    """One thing that happened. `verdict` is ok (in time), late, or "" (nothing was promised)."""
+    """One thing that happened. `verdict` is ok (in time), late, or "" (nothing was promised); `promised` says within what."""
 
     at: str
     text: str
     verdict: str = ""
+    promised: str = ""
 
 
 def body(kind: str, fields: dict[str, str]) -> dict[str, object]:
@@ -70,29 +75,42 @@ def started(kind: str, asked: dict[str, object]) -> str:
     return f"fail started: this API answers 503 to the console for {asked['seconds']}{words.NB}s"
 
 
-def seen(before: Picture, now: Picture, elapsed_s: float, kind: str) -> list[DrillLine]:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The drill whose diary is written. `target`: connections a hold asked for; `is_on`: it has neither ended nor been stopped."""
+
+    kind: str
+    target: int = 0
+    is_on: bool = True
+
+
+def seen(before: Picture, now: Picture, elapsed_s: float, run: Run) -> list[DrillLine]:
     """The lines for what changed between two pictures, `elapsed_s` after the start of the drill."""
     at = stamp(elapsed_s)
+    is_hold = run.kind == "hold" and run.is_on
     lines = []
     if now.checked_out != before.checked_out:
-        lines.append(DrillLine(at, f"{now.checked_out} of {now.capacity} connections in use"))
+        is_there = is_hold and before.checked_out < run.target <= now.checked_out
+        text = f"{now.checked_out} of {now.capacity} connections in use"
+        lines.append(_judged(at, text, elapsed_s, LEVEL_WITHIN_S) if is_there else DrillLine(at, text))
     if now.level != before.level:
-        rising = list(Level).index(Level(now.level)) > list(Level).index(Level(before.level))
-        lines.append(
-            DrillLine(at, f"level {before.level} → {now.level}", _judge(elapsed_s, LEVEL_WITHIN_S) if kind == "hold" and rising else "")
-        )
+        is_rising = list(Level).index(Level(now.level)) > list(Level).index(Level(before.level))
+        text = f"level {before.level} → {now.level}"
+        lines.append(_judged(at, text, elapsed_s, LEVEL_WITHIN_S) if is_hold and is_rising else DrillLine(at, text))
     if now.breaker != before.breaker:
         lines.append(DrillLine(at, f"breaker api: {before.breaker.replace('_', ' ')} → {now.breaker.replace('_', ' ')}"))
     if now.fallback and not before.fallback:
-        lines.append(DrillLine(at, "banner stands, last known values are shown", _judge(elapsed_s, BANNER_WITHIN_S)))
+        text = "banner stands, last known values are shown"
+        is_judged = run.kind == "fail" and run.is_on
+        lines.append(_judged(at, text, elapsed_s, BANNER_WITHIN_S) if is_judged else DrillLine(at, text))
     if before.fallback and not now.fallback:
         lines.append(DrillLine(at, "live again, the banner is gone"))
     return lines
 
 
-def _judge(elapsed_s: float, promised_s: float) -> str:
-    """In time or late."""
-    return "ok" if elapsed_s <= promised_s else "late"
+def _judged(at: str, text: str, elapsed_s: float, promised_s: float) -> DrillLine:
+    """A line with its verdict, in time or late, and what was promised."""
+    return DrillLine(at, text, "ok" if elapsed_s <= promised_s else "late", f"promised {promised_s:g}{words.NB}s")
 
 
 def stamp(elapsed_s: float) -> str:
@@ -100,9 +118,43 @@ def stamp(elapsed_s: float) -> str:
     return f"{elapsed_s:.1f}{words.NB}s"
 
 
-def answered(kind: str, answer: dict[str, object]) -> str:
+def answered(kind: str, asked: Mapping[str, object], answer: Mapping[str, Any], at: str) -> DrillLine:
     """The line for the drill call's own answer."""
     if kind == "hold":
-        return f"{answer.get('held', 0)} connections are held"
-    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in answer.items() if isinstance(value, int | float | str))
-    return f"{kind} answered" + (f": {told}" if told else "")
+        held, wanted = int(answer.get("held") or 0), int(str(asked.get("connections", 0)))
+        text = f"{held} connections are held" if held >= wanted else f"{held} of {wanted} connections were to be had; they are held"
+        return DrillLine(at, text)
+    if kind == "burst":
+        return _burst(int(str(asked.get("requests", 0))), answer, at)
+    return DrillLine(at, "this API answers 503 from now on")
+
+
+def _burst(requests: int, answer: Mapping[str, Any], at: str) -> DrillLine:
+    """How many requests got which status; promised is that none of them waits for ever."""
+    answers: Mapping[str, int] = answer.get("answers") or {}
+    told = words.listed([f"{count} {_STATUS.get(status, f'with {status}')}" for status, count in sorted(answers.items())])
+    took = f" in {words.duration(float(answer['duration_ms']) / 1000)}" if "duration_ms" in answer else ""
+    total = sum(answers.values())
+    return DrillLine(at, f"{total} answers{took}: {told}", "ok" if total >= requests else "late", f"promised {requests}")
+
+
+def stop_body(kind: str) -> dict[str, object]:
+    """The drill call's body that ends a drill of `kind`.
+
+    Raises:
+        InvalidInput: this kind ends by itself.
+
+    """
+    if kind not in _STOPS:
+        raise InvalidInput("This drill ends by itself.")
+    return dict(_STOPS[kind])
+
+
+def stopped(kind: str) -> str:
+    """The line for a drill that was stopped."""
+    return "stopped: every held connection is given back" if kind == "hold" else "stopped: this API answers again"
+
+
+def ended(kind: str) -> str:
+    """The line for a drill whose time is over."""
+    return f"{kind} is over: its time has passed"

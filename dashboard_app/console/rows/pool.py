@@ -245,7 +245,7 @@ def facts(status: Mapping[str, Any], *, pool_timeout_s: float | None = None) -> 
             "In use",
             str(pool["checked_out"]),
             f"/ {pool['capacity']}",
-            f"{min(pool['checked_out'], pool['size'])} pool + {pool['overflow']} overflow",
+            f"{min(pool['checked_out'], pool['size'])} pool + {max(0, pool['checked_out'] - pool['size'])} overflow",
         ),
         Fact("Idle", str(pool["idle"]), "", "none ready" if nothing_ready else "ready at once", "warn" if nothing_ready else ""),
         Fact("Waiting", str(waiting), "", "for a connection" if waiting else "nobody", "bad" if waiting else ""),
