@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
@@ -51,6 +52,13 @@ def _password(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _keys(value: SecretStr | None) -> SecretStr | None:
+    """`value`, when it holds a key."""
+    if value is not None and not value.get_secret_value().strip(", "):
+        raise ValueError("must hold a key, or several with commas between them")
+    return value
+
+
 Flag = Annotated[bool, BeforeValidator(_words_to_bool)]
 Seconds = Annotated[float, Field(ge=0.01, le=86_400 * 365, allow_inf_nan=False)]
 Millis = Annotated[int, Field(ge=0, le=3_600_000)]
@@ -86,7 +94,7 @@ class Settings(BaseSettings):
     redis_url: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(
         None, "Several instances share state through Redis.", built=False
     )
-    secret_key: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(
+    secret_key: Annotated[SecretStr | None, BeforeValidator(_empty_to_none), AfterValidator(_keys)] = _knob(
         None, "Encrypts stored credentials; a comma-separated list rotates (first encrypts, all decrypt). Unset: generated in DATA_DIR."
     )
     admin_email: Annotated[OptionalText, AfterValidator(_email)] = _knob(None, "Creates the first admin without the one-time link.")
@@ -278,11 +286,27 @@ def _together(values: Settings) -> list[str]:
     for field, allowed in schemes.items():
         value = getattr(values, field)
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if text is not None and text.partition("://")[0].partition("+")[0] not in allowed:
-            mistakes.append(
-                f"{PREFIX}{field.upper()}={masked(field, text)!r}: must start with {' or '.join(f'{one}://' for one in allowed)}"
-            )
+        wrong = "" if text is None else _wrong_with(text, allowed)
+        if wrong:
+            mistakes.append(f"{PREFIX}{field.upper()}={masked(field, text)!r}: {wrong}")
     return mistakes
+
+
+def _wrong_with(url: str, allowed: tuple[str, ...]) -> str:
+    """What is wrong with `url`, whose scheme must be one of `allowed`; "" when nothing is."""
+    if url.partition("://")[0].partition("+")[0] not in allowed:
+        return f"must start with {' or '.join(f'{one}://' for one in allowed)}"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "is not a URL"
+    try:
+        has_port = parts.port != 0
+    except ValueError:
+        has_port = False
+    if not has_port:
+        return "the port must be a number from 1 to 65535"
+    return "" if parts.hostname else "must name a host"
 
 
 _WORDS = {

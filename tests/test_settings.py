@@ -131,6 +131,30 @@ def test_the_first_admin_can_be_made() -> None:
     load_settings({"SPILLWAY_ADMIN_EMAIL": "a@b.example", "SPILLWAY_ADMIN_PASSWORD": "12345678"}, None)
 
 
+@pytest.mark.parametrize(
+    ("name", "url", "wrong"),
+    [
+        ("BACKEND_URL", "http://", "must name a host"),
+        ("BACKEND_URL", "http://there:port", "the port must be a number from 1 to 65535"),
+        ("PUBLIC_URL", "https:///here", "must name a host"),
+        ("PUBLIC_URL", "here.example", "must start with http:// or https://"),
+        ("DATABASE_URL", "postgresql://app@db:70000/x", "the port must be a number from 1 to 65535"),
+        ("DATABASE_URL", "postgresql://app@db:0/x", "the port must be a number from 1 to 65535"),
+        ("DATABASE_URL", "postgresql://app@[db/x", "is not a URL"),
+    ],
+)
+def test_an_address_names_a_host_and_a_port(name: str, url: str, wrong: str) -> None:
+    (line,) = refused(**{name: url})
+    assert line.startswith(f"SPILLWAY_{name}=")
+    assert line.endswith(f": {wrong}")
+
+
+@pytest.mark.parametrize("text", [",", " ", " , ,"])
+def test_a_secret_key_is_never_empty(text: str) -> None:
+    (line,) = refused(SECRET_KEY=text)
+    assert line == f"SPILLWAY_SECRET_KEY='{MASK}': must hold a key, or several with commas between them (environment)"
+
+
 def test_mistakes_of_every_sort_are_told_at_once() -> None:
     lines = refused(
         PORT="x",

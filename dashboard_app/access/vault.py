@@ -65,10 +65,7 @@ class Vault:
         """The keys, newest first."""
         if self._settings.secret_key is None:
             return (generated_key(self._settings.data_dir / KEY_FILE),)
-        keys = tuple(key.strip() for key in self._settings.secret_key.get_secret_value().split(",") if key.strip())
-        if not keys:
-            raise StartRefused("SPILLWAY_SECRET_KEY: holds no key")
-        return keys
+        return tuple(key.strip() for key in self._settings.secret_key.get_secret_value().split(",") if key.strip())
 
 
 def generated_key(path: Path) -> str:
