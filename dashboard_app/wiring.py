@@ -68,10 +68,11 @@ class App:
         self._connect()
         context.bind(self.console, self.identity, self.audit, loaded)
 
-    def around(self, pages: ASGIApp, addresses: frozenset[str] = frozenset()) -> ASGIApp:
+    def around(self, pages: ASGIApp, addresses: frozenset[str] = frozenset(), farewell: str = "") -> ASGIApp:
         """The one ASGI app of the port: the gate outermost, then the API by its paths, `pages` (Reflex) for all else.
 
         `addresses` are those of built pages, such as "/pool": each is a folder of the build, which would else redirect to "/pool/".
+        `farewell` is the last that an open page hears when its session is over.
         """
 
         async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,7 +84,14 @@ class App:
                 await pages(scope, receive, send)
 
         pages_without_session = SignIn(self.identity, self.audit, self.settings.environment, self.database.ping)
-        return Gate(by_path, identity=self.identity, pages=pages_without_session, settings=self.settings, hint=self.guard.hint)
+        return Gate(
+            by_path,
+            identity=self.identity,
+            pages=pages_without_session,
+            settings=self.settings,
+            hint=self.guard.hint,
+            farewell=farewell,
+        )
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:

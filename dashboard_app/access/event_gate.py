@@ -12,6 +12,7 @@ import reflex as rx
 from reflex.state import StateUpdate
 from reflex_base.event import Event
 from reflex_base.registry import RegistrationContext
+from reflex_base.utils.format import json_dumps
 
 from dashboard_app.model.errors import DatabaseUnavailable, StartRefused
 from dashboard_app.model.user import Principal
@@ -34,6 +35,10 @@ REFLEX_HANDLERS = frozenset(
 """Reflex's own handlers by their exact names: open to everybody who is signed in."""
 _LEAVE = 'window.location.assign("/login?expired=1&next=" + encodeURIComponent(window.location.pathname + window.location.search))'
 """A full page load, since a socket keeps the cookie that it was opened with."""
+_LEAVE_LATER = f"setTimeout(() => {{ {_LEAVE} }}, 1000)"
+"""Later, since the tab that signs out is on its way to the sign-in page already."""
+FAREWELL = "42/_event," + json_dumps(["event", StateUpdate(events=Event.from_event_type(rx.call_script(_LEAVE_LATER)))])
+"""The frame that sends an open page to the sign-in page: what Reflex itself would send, for a socket that is about to be closed."""
 _MAX_CLIENTS = 10_000
 
 

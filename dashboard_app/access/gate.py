@@ -60,9 +60,17 @@ class Gate:
     """Pure ASGI round everything. Sets `spillway.principal`, `.request_id` and `.address` in the scope."""
 
     def __init__(
-        self, app: App, *, identity: WhoAsks, pages: SignInPages, settings: Settings, hint: Callable[[], str] | None = None
+        self,
+        app: App,
+        *,
+        identity: WhoAsks,
+        pages: SignInPages,
+        settings: Settings,
+        hint: Callable[[], str] | None = None,
+        farewell: str = "",
     ) -> None:
-        """No I/O. `hint` is the X-Throttle of an answer of the API that is given here."""
+        """No I/O. `hint`: the X-Throttle of an answer given here. `farewell`: the last text to a page whose session is over."""
+        self._farewell = farewell
         self._app = app
         self._hint = hint
         self._identity = identity
@@ -151,7 +159,7 @@ class Gate:
         ended = self._identity.watch_session(person.session_id)
         waiting = asyncio.create_task(ended.wait(), name="session-end")
         try:
-            await self._app(scope, _until(waiting, receive, send), send)
+            await self._app(scope, *_until(waiting, self._farewell, receive, send))
         finally:
             waiting.cancel()
             self._identity.unwatch_session(person.session_id, ended)
@@ -220,8 +228,14 @@ class Gate:
         return stamped
 
 
-def _until(ended: asyncio.Task[Any], receive: Receive, send: Send) -> Receive:
-    """`receive` that ends the socket as soon as `ended` is done."""
+def _until(ended: asyncio.Task[Any], farewell: str, receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """`receive` and `send` that say `farewell` and end the socket as soon as `ended` is done."""
+    is_open = False
+
+    async def send_and_note(message: Message) -> None:
+        nonlocal is_open
+        is_open = is_open or message["type"] == "websocket.accept"
+        await send(message)
 
     async def receive_or_end() -> Message:
         arriving = asyncio.ensure_future(receive())
@@ -231,10 +245,12 @@ def _until(ended: asyncio.Task[Any], receive: Receive, send: Send) -> Receive:
                 return arriving.result()
         finally:
             arriving.cancel()
+        if is_open and farewell:
+            await send({"type": "websocket.send", "text": farewell})
         await send({"type": "websocket.close", "code": CLOSE_NOT_SIGNED_IN})
         return {"type": "websocket.disconnect", "code": CLOSE_NOT_SIGNED_IN}
 
-    return receive_or_end
+    return receive_or_end, send_and_note
 
 
 async def _refuse_socket(receive: Receive, send: Send, code: int) -> None:

@@ -39,9 +39,9 @@ class Echo:
         await send({"type": "http.response.body", "body": words.encode()})
 
 
-def gate_of(parts, app):
+def gate_of(parts, app, farewell=""):
     pages = SignIn(parts.identity, parts.audit, "staging <1>", parts.database.ping)
-    return Gate(app, identity=parts.identity, pages=pages, settings=parts.settings, hint=lambda: "level=NORMAL")
+    return Gate(app, identity=parts.identity, pages=pages, settings=parts.settings, hint=lambda: "level=NORMAL", farewell=farewell)
 
 
 @asynccontextmanager
@@ -349,12 +349,13 @@ async def test_a_socket_is_refused_before_the_app_hears_of_it(parts, origin, wit
 async def test_a_socket_ends_with_its_session(parts):
     app = Echo()
     cookie = await parts.cookie()
-    serving = asyncio.create_task(socket(gate_of(parts, app), {"Origin": BASE, "Cookie": cookie}))
+    serving = asyncio.create_task(socket(gate_of(parts, app, "bye"), {"Origin": BASE, "Cookie": cookie}))
     await app.entered.wait()
     principal = await parts.identity.principal_for_cookie(cookie)
     await parts.identity.sign_out(principal.session_id)
     sent = await serving
-    assert [message["type"] for message in sent] == ["websocket.accept", "websocket.close"]
+    assert [message["type"] for message in sent] == ["websocket.accept", "websocket.send", "websocket.close"]
+    assert sent[1]["text"] == "bye"
     assert sent[-1]["code"] == 4401
     assert app.socket_messages == [{"type": "websocket.disconnect", "code": 4401}]
 
