@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from dashboard_app.console import words
 from dashboard_app.console.rows import audit, drill, settings
 from dashboard_app.model.errors import InvalidInput
+from dashboard_app.model.secret import MASK
 from dashboard_app.settings import LoadedSettings, Settings
 from dashboard_app.store.audit import AuditRow
 
@@ -31,6 +32,23 @@ def test_details_are_told_flat_and_bounded():
     assert [(detail.name, detail.value) for detail in line.details][:1] == [("change", "port 5432, 6432, note " + words.UNKNOWN)]
     assert len(line.details[1].value) == 500
     assert line.details[2].value == words.UNKNOWN
+
+
+def test_before_and_after_stand_side_by_side_and_a_secret_only_says_that_it_changed():
+    change = {"before": {"port": 5432, "tags": ["a"]}, "after": {"port": 6432, "password": MASK}, "event": "change", "password": MASK}
+    (line,) = audit.lines([_entry(**change)])
+    assert [(one.name, one.before, one.after) for one in line.differences] == [
+        ("port", "5432", "6432"), ("tags", "a", words.UNKNOWN), ("password", words.UNKNOWN, "changed"),
+    ]  # fmt: skip
+    assert [(detail.name, detail.value) for detail in line.details] == [("event", "change"), ("password", "changed")]
+    assert audit.lines([_entry(before=7)])[0].differences == []
+
+
+def test_the_export_takes_the_filters_along():
+    assert audit.Query().export_href(AT) == "/api/v1/audit.csv"
+    assert audit.Query("ana", "pool.cleanup", "24h", 99).export_href(AT) == (
+        "/api/v1/audit.csv?actor=ana&action=pool.cleanup&from=1969-12-31T12%3A00%3A00Z"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,20 @@
 """The audit log as rows, and what its URL asks for. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Self
 from urllib.parse import urlencode
 
 from dashboard_app.console import words
 from dashboard_app.console.rows.series import RANGES
+from dashboard_app.model.secret import MASK
 from dashboard_app.store.audit import AuditRow
 
 PAGE_ROWS = 50
 _LONGEST_TEXT = 200
 _ALL = "all"
+_SIDES = ("before", "after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,15 @@ class Detail:
 
     name: str
     value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field before and after an act; a dash where it had no value."""
+
+    name: str
+    before: str
+    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,7 @@ class AuditLine:
     request_id: str
     is_waiting: bool
     details: list[Detail]
+    differences: list[Difference] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +93,13 @@ class Query:
         seconds = next((one.seconds for one in RANGES if one.key == self.range), None)
         return now - timedelta(seconds=seconds) if seconds else None
 
+    def export_href(self, now: datetime) -> str:
+        """The address of the same rows as a file, from this instance."""
+        since = self.since(now)
+        parts = {"actor": self.actor, "action": self.action, "from": since.strftime("%Y-%m-%dT%H:%M:%SZ") if since else ""}
+        query = urlencode({name: value for name, value in parts.items() if value})
+        return f"/api/v1/audit.csv?{query}" if query else "/api/v1/audit.csv"
+
     @property
     def is_filtered(self) -> bool:
         """True when anything is left out."""
@@ -112,12 +131,30 @@ def _line(entry: AuditRow, place: int) -> AuditLine:
         icon="circle-check" if worked else "triangle-alert",
         request_id=entry.request_id,
         is_waiting=entry.id is None,
-        details=[Detail(name.replace("_", " "), _told(value)) for name, value in entry.details.items()],
+        details=[Detail(name.replace("_", " "), _told(value)) for name, value in entry.details.items() if name not in _SIDES],
+        differences=_differences(entry.details),
     )
+
+
+def _differences(details: Mapping[str, object]) -> list[Difference]:
+    """The fields of `before` and `after`, each with both values; one of a secret only ever says that it changed."""
+    before, after = (side if isinstance(side := details.get(name), Mapping) else {} for name in _SIDES)
+    names = [*before, *(name for name in after if name not in before)]
+    return [Difference(name.replace("_", " "), _side(before, name), _side(after, name)) for name in names]
+
+
+def _side(values: Mapping[str, object], name: str) -> str:
+    """The value of one field on one side."""
+    if name not in values:
+        return words.UNKNOWN
+    value = values[name]
+    return "changed" if value == MASK else _told(value)
 
 
 def _told(value: object) -> str:
     """A detail's value as text, at most 500 characters."""
+    if value == MASK:
+        return "changed"
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_told(part)}" for name, part in value.items())[:500]
     if isinstance(value, list | tuple):
