@@ -161,7 +161,7 @@ function options(host, p, shown, onCursor) {
   return {
     width: Math.max(120, host.clientWidth),
     height: p.height,
-    padding: [p.marks.length ? 18 : 8, 10, 0, 0],
+    padding: [p.marks.length ? 18 : 8, 18, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 }, ...(p.syncKey ? { sync: { key: p.syncKey } } : {}) },
     scales: {

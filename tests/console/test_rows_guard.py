@@ -99,8 +99,7 @@ def _held(count: int, **over: object) -> dict:
         (_held(28, suspected_leak=True),
          "28 connections are held by drill leak (POST /hold). They run nothing, the first since 11:59:51. Clean up takes them back."),
         (_held(28, task="drill idle_in_transaction", state="idle_in_transaction", suspected_leak=True),
-         "28 connections are held by drill idle in transaction (POST /hold). They sit idle in a transaction, the first since 11:59:51. "
-         "Clean up ends their sessions."),
+         "28 connections are held by drill idle in transaction (POST /hold). They sit idle in a transaction, the first since 11:59:51. Clean up ends their sessions."),
         (_held(28, task="drill query", state="query", query="SELECT pg_sleep($1)"),
          "28 connections are held by drill query (POST /hold). They run a query, the first since 11:59:51. Clean up leaves running queries alone."),
         (_held(10), "10 connections are held by drill leak (POST /hold). They run nothing, the first since 11:59:51."),

@@ -66,6 +66,7 @@ class DrillState(rx.State):
                 self._end(kind)
                 assign(self, running="", failed_kind=kind, failure=failure.detail)
             return
+        console().acted()
         async with self:
             self.running = ""
             self._watch()
@@ -83,6 +84,7 @@ class DrillState(rx.State):
             async with self:
                 assign(self, stopping="", failed_kind=kind, failure=failure.detail)
             return
+        console().acted()
         async with self:
             self.stopping = ""
             self._watch()

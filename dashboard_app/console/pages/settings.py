@@ -33,9 +33,8 @@ class SettingsState(rx.State):
         if principal is None:
             return
         self.is_refused = not allowed(principal.role, "settings.read")
-        if not self.is_refused:
-            groups = rows.groups(LoadedSettings(console().settings, console().origins))
-            assign(self, groups=groups, title=rows.title(groups))
+        groups = [] if self.is_refused else rows.groups(LoadedSettings(console().settings, console().origins))
+        assign(self, groups=groups, title=rows.title(groups))
 
 
 async def render(root: rx.State, _params: Mapping[str, Any]) -> None:

@@ -223,6 +223,7 @@ def _chart(row: rx.Var) -> rx.Component:
         unit=row.unit,
         label=row.label,
         window_s=state.window_s,
+        shown_to=state.shown_to,
         sync_key="source",
         live=False,
     )

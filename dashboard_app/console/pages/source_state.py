@@ -47,7 +47,7 @@ class SourceState(rx.State):
 
     range_key: str = "1h"
     ranges: list[series.RangeChoice] = []  # noqa: RUF012 - as above
-    shown_from: float = 0.0
+    shown_to: float = 0.0
     window_s: float = 3600.0
     charts: list[series.ChartRow] = []  # noqa: RUF012 - as above
     patches: dict[str, dict[str, list[list[float | None]]]] = {}  # noqa: RUF012 - as above
@@ -102,7 +102,9 @@ class SourceState(rx.State):
         async with self:
             if (number, chosen.key) == (self.source_number, self.range_key):
                 self._tails = {row.key: end for row in charts if (end := tail.Tail.of(row)) is not None}
-                assign(self, charts=charts, band=band or self.band, is_reading=False, patches={})
+                assign(
+                    self, charts=charts, band=band or self.band, is_reading=False, patches={}, shown_to=console().clock.now().timestamp()
+                )
 
     @rx.event(background=True)
     async def check_now(self) -> None:
@@ -193,6 +195,7 @@ class SourceState(rx.State):
         if fresh:
             self._tails = {**self._tails, **{key: end for key, (_, end) in grown.items()}}
             self.patches = {**self.patches, **fresh}
+            self.shown_to = max(self.shown_to, *(end.drawn_s for end in self._tails.values()))
 
 
 async def render(root: rx.State, _params: Mapping[str, Any]) -> None:
