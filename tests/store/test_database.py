@@ -1,4 +1,5 @@
 import asyncio
+import ssl
 import time
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ from sqlalchemy import text
 
 from dashboard_app.model.errors import DatabaseUnavailable
 from dashboard_app.model.secret import Secret
+from dashboard_app.store.address import DatabaseAddress
 from dashboard_app.store.database import Database, connect, is_loopback
 
 
@@ -102,6 +104,15 @@ async def test_a_server_without_tls_is_reached_unless_tls_is_asked_for(fresh_dat
 async def test_require_never_falls_back_to_clear_text(fresh_database):
     with pytest.raises(ConnectionError):
         await connect(replace(fresh_database, sslmode="require"))
+
+
+@pytest.mark.parametrize("sslmode", ["allow", "prefer", "require"])
+async def test_the_authorities_of_the_machine_are_read_only_to_verify(sslmode, monkeypatch, unused_tcp_port):
+    read = []
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda context, purpose: read.append(purpose))
+    with pytest.raises(ConnectionRefusedError):
+        await connect(DatabaseAddress("127.0.0.1", unused_tcp_port, "d", "u", Secret("p"), sslmode))
+    assert read == []
 
 
 def test_loopback_is_told_from_names_and_other_addresses():
