@@ -14,7 +14,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Spillway: watch databases without being the cause of the outage. Commands work beside a running app and without one.",
+    help="Spillway: watch databases without being the cause of the outage. Commands work beside a running app and without one. "
+    "Example: spillway doctor",
 )
 app.add_typer(users.app, name="user")
 app.add_typer(tokens.app, name="token")

@@ -61,6 +61,11 @@ def test_help_explains_each_command_with_an_example(command):
     assert f"Example: {' '.join(command)}" in said.output
 
 
+@pytest.mark.parametrize("group", [[], ["user"], ["token"], ["sources"]])
+def test_a_group_shows_an_example_too(group):
+    assert "Example: " in " ".join(CliRunner().invoke(app, [*group, "--help"], prog_name="spillway").output.split())
+
+
 def test_an_account_is_added_changed_locked_out_and_let_in_again(spillway):
     assert (
         spillway("user", "add", "ada@example.org", "--role", "operator", given="correct horse\n").stdout
