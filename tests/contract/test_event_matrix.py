@@ -40,17 +40,18 @@ def app(tmp_path_factory):
     with running(tmp_path_factory.mktemp("matrix") / "data", console_auto_cleanup="false", auto_cleanup="false") as instance:
         for role in (Role.VIEWER, Role.OPERATOR):
             instance.cli("user", "add", WHO[role], "--role", role.value, stdin=PASSWORD)
+        secret = {"kind": "postgresql", "host": "127.0.0.1", "port": 1, "database": "x", "username": "x", "password": CANARY}
+        with instance.client() as api:
+            made = api.post("/scan/data-sources", json={"name": "canary"} | secret)
+        assert made.status_code == 201, made.text
         yield instance
 
 
 @pytest.fixture(scope="module")
 def canary_id(app):
     """The id of that source."""
-    body = {"name": "canary", "kind": "postgresql", "host": "127.0.0.1", "port": 1, "database": "x", "username": "x", "password": CANARY}
     with app.client() as api:
-        made = api.post("/scan/data-sources", json=body)
-    assert made.status_code == 201, made.text
-    return made.json()["id"]
+        return api.get("/scan/data-sources", params={"search": "canary"}).json()["items"][0]["id"]
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +209,7 @@ async def test_signing_out_ends_every_open_socket_of_the_session(app):
         sign_out(app, cookie)
         for session in sessions:
             await session.ended(2)
+            assert "/login?expired=1" in session.received[-1]
 
 
 async def test_names_that_nobody_registered_run_nothing_and_put_no_secret_into_the_log(app, table, cookies):
