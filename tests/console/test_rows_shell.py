@@ -81,6 +81,8 @@ def test_a_held_breaker_names_who_holds_it():
     [
         ("http", 503, "database_unavailable", "The server does not answer (503 database_unavailable)."),
         ("http", None, "", "The server does not answer."),
+        ("http", 200, "", "The server answers, but nothing this console can read (200)."),
+        ("http", 302, "", "The server answers, but nothing this console can read (302)."),
         ("refused", None, "", "Nothing listens at the server's address."),
         ("timeout", None, "", f"The server took longer than 8{NB}s."),
         ("unauthorized", 401, "", "The server refused this console's token."),
