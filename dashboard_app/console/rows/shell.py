@@ -181,9 +181,9 @@ def banner_cause(cause: str, status_code: int | None, problem_code: str, timeout
     if cause == "unavailable":
         return f"The server cannot reach its database ({words.code(problem_code or 'database_unavailable')})."
     detail = " ".join(part for part in (str(status_code or ""), problem_code) if part)
-    if status_code is not None and status_code < 400:  # noqa: PLR2004 - HTTP's own number
-        return f"The server answers, but nothing this console can read ({words.code(detail)})."
-    return f"The server does not answer ({words.code(detail)})." if detail else "The server does not answer."
+    is_answer = status_code is not None and status_code < 400  # noqa: PLR2004 - HTTP's own number
+    what = "answers, but nothing this console can read" if is_answer else "does not answer"
+    return f"The server {what} ({words.code(detail)})." if detail else f"The server {what}."
 
 
 def nav_counts(statuses: Iterable[HealthStatus], status: Mapping[str, Any] | None) -> NavCounts:
