@@ -59,6 +59,7 @@ def _keys(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+AnyCase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 Flag = Annotated[bool, BeforeValidator(_words_to_bool)]
 Seconds = Annotated[float, Field(ge=0.01, le=86_400 * 365, allow_inf_nan=False)]
 Millis = Annotated[int, Field(ge=0, le=3_600_000)]
@@ -136,7 +137,7 @@ class Settings(BaseSettings):
     )
     metrics_retries: int = _knob(1, "Retries of a failed metrics request.", ge=0, le=10)
     metrics_retry_delay_s: Seconds = _knob(5.0, "Pause before a retry (with jitter).")
-    pace: Literal["batched", "adaptive"] = _knob(
+    pace: Annotated[Literal["batched", "adaptive"], AnyCase] = _knob(
         "batched", "batched: exactly the plan above. adaptive: no idle waits, follows the backend's hint.", built=False
     )
 
@@ -171,8 +172,8 @@ class Settings(BaseSettings):
     console_auto_cleanup: Flag = _knob(True, "The console asks for a cleanup after two polls at EMERGENCY.")
     samples_keep_days: Count = _knob(14, "Days that samples of health and metrics are kept.", le=3650)
     probe_timeout_s: Seconds = _knob(5.0, "The hard limit of one probe.")
-    log_format: Literal["console", "json"] = _knob("console", "json for machines.")
-    log_level: Literal["debug", "info", "warning", "error"] = _knob("info", "The least severe line that is written.")
+    log_format: Annotated[Literal["console", "json"], AnyCase] = _knob("console", "json for machines.")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = _knob("info", "The least severe line that is written.")
     demo: Flag = _knob(False, "The demo: a fleet of pretend sources and the drill page. Set by `make demo`.")
 
     @model_validator(mode="after")

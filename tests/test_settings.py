@@ -85,7 +85,7 @@ def test_a_name_that_is_not_exactly_one_of_ours_is_refused(name: str) -> None:
         ("WS_MAX_BYTES", "0"),
         ("RATE_LIMIT_LOGIN", "0/minute"),
         ("RATE_LIMIT_LOGIN", "5/day"),
-        ("LOG_LEVEL", "INFO"),
+        ("LOG_LEVEL", "loud"),
         ("DEMO", "2"),
         ("HOST", ""),
         ("DATABASE_URL", "mysql://app@db/shop"),
@@ -212,3 +212,8 @@ def test_every_setting_says_what_it_means_and_the_page_says_it_too() -> None:
         [sys.executable, "tools/settings_doc.py", "--check"], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_word_of_a_fixed_set_is_taken_in_any_case():
+    loaded = load_settings({"SPILLWAY_LOG_LEVEL": "INFO", "SPILLWAY_LOG_FORMAT": "Json", "SPILLWAY_PACE": "BATCHED"}, None)
+    assert (loaded.values.log_level, loaded.values.log_format, loaded.values.pace) == ("info", "json", "batched")

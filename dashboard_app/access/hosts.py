@@ -1,13 +1,16 @@
 """Which Host and Origin this installation answers to. A page of another site, or a name that was bent to us, gets nothing.
 
-Allowed hosts: HOST:PORT, localhost, 127.0.0.1 and [::1] with the port, and PUBLIC_URL's. When HOST is 0.0.0.0 or :: every IP address
-with the port is allowed too: rebinding needs a name, and which addresses the machine has is not known here.
+Allowed hosts: HOST:PORT, localhost, 127.0.0.1 and [::1] with any port or none (a tunnel ends on a port of its own), and PUBLIC_URL's.
+When HOST is 0.0.0.0 or :: every IP address with the port is allowed too: rebinding needs a name, and which addresses the machine has is
+not known here.
 """
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 _HTTP_PORTS = {"http": 80, "https": 443}
+_LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
 _EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 
 
@@ -18,7 +21,7 @@ class AllowedHosts:
         """From HOST, PORT and PUBLIC_URL."""
         self._port = port
         self._takes_any_address = host in _EVERY_ADDRESS
-        names = {"localhost", "127.0.0.1", "[::1]"} | (set() if self._takes_any_address else {_bracketed(host.lower())})
+        names = set() if self._takes_any_address else {_bracketed(host.lower())}
         self._hosts = {f"{name}:{port}" for name in names} | ({*names} if port in _HTTP_PORTS.values() else set())
         self._public_origin = ""
         if public_url:
@@ -31,7 +34,9 @@ class AllowedHosts:
     def allows(self, host: str) -> bool:
         """True when a request with this Host header is for us."""
         host = host.lower()
-        return host in self._hosts or (self._takes_any_address and self._is_address_with_port(host))
+        return (
+            host in self._hosts or _LOOPBACK.fullmatch(host) is not None or (self._takes_any_address and self._is_address_with_port(host))
+        )
 
     def allows_origin(self, origin: str, host: str) -> bool:
         """True when a page of `origin` may send an unsafe request to `host`: it is our own page."""
