@@ -89,7 +89,9 @@ def audit_routes(deps: ApiDeps) -> APIRouter:
         await deps.audit.record(principal, "audit.export", "audit.csv", request_id=request_id_of(request), details=told)
         name = f"audit-{deps.clock.now():%Y%m%dT%H%M%SZ}.csv"
         return StreamingResponse(
-            lines(read, first), media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+            lines(read, first),
+            media_type="text/csv",
+            headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
         )
 
     return router

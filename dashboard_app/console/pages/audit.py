@@ -113,6 +113,7 @@ def _log() -> rx.Component:
                     rx.el.span(" of these filters, the newest 10,000 rows", class_name="unseen"),
                     href=state.export,
                     download=True,
+                    custom_attrs={"reloadDocument": True},
                     class_name="btn",
                     title="The rows of these filters, the newest 10,000; the export is recorded, too",
                 ),
