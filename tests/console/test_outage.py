@@ -121,8 +121,8 @@ def test_a_snapshot_file_that_is_garbage_is_passed_over(tmp_path: Path) -> None:
     assert console.snapshot.sources == {}
 
 
-async def test_hung_sources_do_not_delay_the_living(tmp_path: Path) -> None:
-    """6 of 20 hang: after two failures each they share one place, and the healthy are as fresh as without them."""
+async def test_hung_sources_share_one_place_and_the_living_are_read_on(tmp_path: Path) -> None:
+    """6 of 20 hang. How fresh the living stay is measured in virtual time (`test_lane.py`); here: who gets a place on real sockets."""
     pace = FAST | {
         "health_refetch_s": 1,
         "health_stale_s": 0.2,
@@ -134,23 +134,17 @@ async def test_hung_sources_do_not_delay_the_living(tmp_path: Path) -> None:
         "health_retries": 1,
     }
     hung = {3, 7, 8, 12, 17, 20}
-
-    async def oldest(stub: StubBackend, console: Console) -> float:
-        await until(lambda: console.loader.progress().lanes["health"].slow == len(stub.hung), within_s=20)
+    async with running(StubBackend(delay_s=0.01, hung=hung)) as stub, console_on(stub.url, tmp_path, **pace) as console:
+        await until(lambda: console.loader.progress().lanes["health"].slow == len(hung), within_s=20)
         count = len(stub.of("health"))
-        await until(lambda: len(stub.of("health")) > count + 60, within_s=20)
-        gaps: list[float] = []
-        for source_id in set(range(1, 21)) - hung:
-            times = [seen.at for seen in stub.of("health")[count:] if seen.source_id == source_id]
-            gaps += [after - before for before, after in itertools.pairwise(times)]
-        return sorted(gaps)[len(gaps) * 9 // 10]
-
-    async with running(StubBackend(delay_s=0.01)) as well, console_on(well.url, tmp_path / "a", **pace) as console:
-        without = await oldest(well, console)
-    async with running(StubBackend(delay_s=0.01, hung=hung)) as sick, console_on(sick.url, tmp_path / "b", **pace) as console:
-        with_hung = await oldest(sick, console)
-        assert sick.peak["health"] <= 3
-    assert with_hung <= 1.2 * without
+        await until(lambda: len(stub.of("health")) > count + 60, within_s=30)
+        later = stub.of("health")[count:]
+        assert all(sum(seen.source_id == living for seen in later) >= 2 for living in set(range(1, 21)) - hung)
+        asked_in_vain = [seen.at for seen in later if seen.source_id in hung]
+        assert all(
+            after - before > 0.2 for before, after in itertools.pairwise(asked_in_vain)
+        )  # each waits 0.3 s for nothing, one at a time
+        assert stub.peak["health"] <= 3
 
 
 async def test_a_broken_source_is_retried_then_goes_to_the_slow_lane_and_comes_back_after_one_success(tmp_path: Path) -> None:
