@@ -73,7 +73,7 @@ def _head() -> rx.Component:
             ),
             class_name="pa",
         ),
-        class_name="ph",
+        class_name="ph steady",
     )
 
 
