@@ -23,6 +23,7 @@ from dashboard_app.console.pages import (
     source_state,
     sources,
     sources_state,
+    wall,
 )
 from dashboard_app.settings import load_settings
 
@@ -44,16 +45,17 @@ PAGES = {
     "audit": Page("/audit", "Audit", audit.page, audit.AuditState, audit),
     "settings": Page("/settings", "Settings", settings.page, settings.SettingsState, settings),
     "drill": Page("/drill", "Drill", drill.page, drill_state.DrillState, drill_state),
+    "wall": Page("/wall", "Wall", wall.page, wall.WallState, wall),
 }
 ADDRESSES = frozenset(page.route for page in PAGES.values() if page.route != "/" and "[" not in page.route)
-STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail")]
+STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail", "wall")]
 POLICY: Mapping[str, str] = {
     handler: action
     for module in (shell_state, palette_state, source_actions, source_form, *(page.module for page in PAGES.values()))
     for handler, action in module.POLICY.items()
 }
 """Every event handler of every page → the action it needs."""
-UNATTENDED = ("pool_state.read_details", "source_state.read_charts", "drill_state.watch")
+UNATTENDED = ("pool_state.read_details", "source_state.read_charts", "drill_state.watch", "wall_state.look")
 """What open pages read by themselves every few seconds."""
 
 

@@ -162,7 +162,7 @@ class Settings(BaseSettings):
     event_max_retries: int = _knob(2, "Retries of a failed delivery.", built=False, ge=0, le=10)
     event_retry_delay_s: Seconds = _knob(0.5, "Pause before a retry.", built=False)
 
-    rate_limit_dashboard: Rate = _knob("30/minute", "Snapshots for wall screens, per client address.", built=False)
+    rate_limit_dashboard: Rate = _knob("30/minute", "Snapshots for wall screens, per client address.")
     rate_limit_login: Rate = _knob("10/minute", "Tries to sign in, per client address.")
     limit_concurrency: Count = _knob(1000, "Requests served at once; beyond it the answer is 503.")
     keep_alive_s: Seconds = _knob(30.0, "How long an idle connection is kept.")

@@ -157,7 +157,7 @@
     k: () => move(-1),
     ".": openRowMenu,
   };
-  const pages = { s: "/", p: "/pool", a: "/audit", t: "/settings", d: "/drill" };
+  const pages = { s: "/", p: "/pool", a: "/audit", t: "/settings", d: "/drill", w: "/wall" };
   let chordUntil = 0;
   const single = (key) => {
     const isChord = performance.now() < chordUntil;
@@ -198,6 +198,7 @@
       if (event.key === "Escape" && target.matches("[data-key='/']")) target.blur();
       return;
     }
+    if (event.key === "Escape" && press("[data-key='Escape']")) return;
     const isArrow = event.key === "ArrowDown" || event.key === "ArrowUp";
     if (isArrow ? rowOf(target) && move(event.key === "ArrowDown" ? 1 : -1) : areKeysOn() && single(event.key)) event.preventDefault();
   });

@@ -13,7 +13,11 @@ function span(seconds) {
   return `${Math.floor(seconds / 86400)}${NB}d`;
 }
 
+const two = (n) => String(n).padStart(2, "0");
+const time = (at) => `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+
 function words(entry, now) {
+  if (entry.mode === "clock") return time(new Date());
   const passed = (now - entry.from) / 1000;
   if (entry.mode === "next") {
     const left = Math.ceil(-passed);
@@ -69,7 +73,7 @@ function join(entry) {
   };
 }
 
-// seconds: age now (mode ago, old) or seconds to go (mode next); null: not known. stamp: anything that changes with each new reading.
+// seconds: age now (mode ago, old) or seconds to go (mode next); null: not known; mode clock: the time now, in the viewer's zone. stamp: anything that changes with each new reading.
 // late: limit in seconds past which the age is marked; 0: never. template: text round the words, "{}" is where they go.
 export function Age({ seconds, stamp, late = 0, mode = "ago", template = "{}", className, title }) {
   const ref = useRef(null);
@@ -89,13 +93,12 @@ export function Age({ seconds, stamp, late = 0, mode = "ago", template = "{}", c
 }
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const two = (n) => String(n).padStart(2, "0");
 
 // A clock time with seconds today, a date and minutes on any other day; always the viewer's zone.
 export function clock(epoch) {
   const at = new Date(epoch * 1000);
   const today = new Date();
-  if (at.toDateString() === today.toDateString()) return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  if (at.toDateString() === today.toDateString()) return time(at);
   const year = at.getFullYear() === today.getFullYear() ? "" : ` ${at.getFullYear()}`;
   return `${MONTHS[at.getMonth()]} ${at.getDate()}${year} ${two(at.getHours())}:${two(at.getMinutes())}`;
 }

@@ -23,6 +23,7 @@ ACTIONS: Mapping[str, Role | None] = MappingProxyType(
         "pool.history": Role.OPERATOR,
         "pool.holders": Role.OPERATOR,
         "pool.cleanup": Role.ADMIN,
+        "dashboard.read": Role.VIEWER,
         "loader.read": Role.VIEWER,
         "loader.refresh": Role.OPERATOR,
         "breakers.read": Role.VIEWER,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from dashboard_app.console.api.present import (
     breaker_detail_json,
@@ -15,14 +15,17 @@ from dashboard_app.console.api.present import (
 from dashboard_app.console.api.schemas import (
     BreakerDetailAnswer,
     BreakersAnswer,
+    DashboardAnswer,
     LoaderAnswer,
     QueueAnswer,
     RefreshAnswer,
     SettingsAnswer,
 )
 from dashboard_app.console.console import Console
-from dashboard_app.model.errors import BreakerOpen
+from dashboard_app.console.wall import dashboard_json
+from dashboard_app.model.errors import BreakerOpen, RateLimited
 from dashboard_app.runtime.problem import problem
+from dashboard_app.runtime.ratelimit import AddressLimit
 from dashboard_app.runtime.routing import acts, strict_router
 
 
@@ -33,6 +36,7 @@ def build_routes(console: Console) -> APIRouter:
     _add_breakers(router, console)
     _add_queue(router, console)
     _add_settings(router, console)
+    _add_dashboard(router, console)
     return router
 
 
@@ -97,3 +101,23 @@ def _add_settings(router: APIRouter, console: Console) -> None:
     @router.get("/api/v1/settings", openapi_extra=acts("settings.read"), response_model=SettingsAnswer, summary="Every setting")
     async def read_settings() -> dict[str, Any]:
         return settings_json(console.settings, console.origins)
+
+
+def _add_dashboard(router: APIRouter, console: Console) -> None:
+    """GET /api/admin/dashboard."""
+    limit = AddressLimit("dashboard", console.settings.rate_limit_dashboard)
+
+    @router.get(
+        "/api/admin/dashboard",
+        openapi_extra=acts("dashboard.read"),
+        response_model=DashboardAnswer,
+        responses={429: {"description": "More than RATE_LIMIT_DASHBOARD from this address; Retry-After says when again."}},
+        summary="One snapshot for a wall screen",
+    )
+    async def read_dashboard(request: Request) -> Any:
+        try:
+            limit.hit(str(request.scope.get("spillway.address", "")))
+        except RateLimited as refusal:
+            headers = (("Retry-After", str(round(refusal.retry_after_s))),)
+            return problem(429, refusal.code, refusal.detail, instance="/api/admin/dashboard", headers=headers)
+        return dashboard_json(console)

@@ -103,3 +103,58 @@ class SettingsAnswer(BaseModel):
     """Every setting."""
 
     items: list[SettingAnswer]
+
+
+class DashboardFallback(BaseModel):
+    """Last known values are shown, since when and why (a word: refused, timeout, http, unauthorized, unavailable, forced)."""
+
+    since: str
+    cause: str
+
+
+class DashboardSource(BaseModel):
+    """One source that needs a person."""
+
+    id: int
+    name: str
+    status: str
+    why: str
+
+
+class DashboardSources(BaseModel):
+    """The sources in numbers, and the worst of them."""
+
+    total: int
+    paused: int
+    by_status: dict[Literal["healthy", "degraded", "unhealthy", "unknown"], int]
+    worst: list[DashboardSource]
+
+
+class DashboardPool(BaseModel):
+    """The pool as its status answer said it last."""
+
+    status: str
+    usage_percent: float
+    pool: dict[str, Any]
+    throttling_level: str
+    reasons: list[str] = []
+    measured_at: str | None = None
+
+
+class DashboardBreaker(BaseModel):
+    """One circuit breaker."""
+
+    name: str
+    state: str
+    retry_at: str | None
+
+
+class DashboardAnswer(BaseModel):
+    """One snapshot. `age_s`: the age of the older of the list of sources and the pool's status; null before the first answers."""
+
+    measured_at: str
+    age_s: float | None
+    fallback: DashboardFallback | None
+    sources: DashboardSources
+    pool: DashboardPool | None
+    breakers: list[DashboardBreaker]

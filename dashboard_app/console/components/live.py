@@ -10,7 +10,7 @@ from reflex.vars import VarData
 class Age(rx.Component):
     """An age or a countdown that ticks in the browser.
 
-    `seconds` is the age (mode ago, old) or what is left (mode next) when it was sent; `stamp` changes with each new reading;
+    `seconds` is the age (mode ago, old) or what is left (mode next) when it was sent; mode clock shows the time now; `stamp` changes with each new reading;
     `late` is the age from which it is marked (0: never); in `template` "{}" stands for the words.
     """
 

@@ -18,6 +18,7 @@ _KEYS = {
         ("g a", "audit"),
         ("g t", "settings"),
         ("g d", "drill"),
+        ("g w", "wall"),
         ("Esc", "close"),
     ),
     "List of sources": (

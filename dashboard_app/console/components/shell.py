@@ -63,6 +63,7 @@ def _nav_items() -> list[tuple[str, str, str, str, Any]]:
         ("audit", "/audit", "scroll-text", "Audit", ShellState.may_administer),
         ("settings", "/settings", "settings", "Settings", ShellState.may_administer),
         ("drill", "/drill", "flask-conical", "Drill", ShellState.is_demo),
+        ("wall", "/wall", "monitor", "Wall", None),
     ]
 
 

@@ -52,6 +52,7 @@ _COMMANDS = (
     _Command(Hit("page:audit", "Audit", "Page", "g a", "scroll-text", href="/audit"), "audit.read"),
     _Command(Hit("page:settings", "Settings", "Page", "g t", "settings", href="/settings"), "settings.read"),
     _Command(Hit("page:drill", "Drill", "Page", "g d", "flask-conical", href="/drill"), "drill.run", only_demo=True),
+    _Command(Hit("page:wall", "Wall", "Page", "g w", "monitor", href="/wall")),
     _Command(
         Hit("do:refresh", "Refresh now", "Start a round of the sources", "r", "refresh-cw", press="#palette-refresh"),
         "loader.refresh",

@@ -118,7 +118,7 @@ def cause(health: Health) -> str:
     for verdict in (CheckStatus.FAIL, CheckStatus.WARN):
         for check in health.checks:
             if check.status is verdict:
-                text = check.message or f"{check.name.replace('_', ' ')} {_observed(check.observed, check.unit)}".strip()
+                text = check.message or f"{check.name.replace('_', ' ')} {observed(check.observed, check.unit)}".strip()
                 return f"{text} ({check.limit})" if check.limit and verdict is CheckStatus.WARN else text
     return health.message or ("Nobody could look" if health.status is HealthStatus.UNKNOWN else theme.STATUS[health.status].word)
 
@@ -161,7 +161,7 @@ def _says_something(name: str, value: float | None) -> bool:
     return value is not None and (name != "longest_query_s" or value >= _QUERY_WORTH_SAYING_S)
 
 
-def _observed(value: float | str | bool | None, unit: str) -> str:
+def observed(value: float | str | bool | None, unit: str) -> str:
     """An observed value as words."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return words.quantity(value, unit)

@@ -1,0 +1,64 @@
+"""The wall: readable from across the room, honest about its age, and without controls."""
+
+import re
+import signal
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import expect
+
+from tests.browser.conftest import NARROW, calm
+
+SCREEN = {"width": 1920, "height": 1080}
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+async def px(locator) -> float:
+    return float(await locator.evaluate("node => parseFloat(getComputedStyle(node).fontSize)"))
+
+
+async def test_the_wall_is_large_worst_first_and_leaves_by_escape(console, backend, visit):
+    await calm(backend)
+    async with visit(console, SCREEN) as v:
+        await v.sign_in(path="/wall")
+        title = v.page.get_by_role("heading", level=1)
+        await expect(title).to_contain_text(re.compile(r"\d+ of \d+ DOWN"), timeout=20_000)
+        tiles = v.page.locator(".wall-tile")
+        await expect(tiles.first).to_have_attribute("data-status", "unhealthy")
+        assert await px(title) >= 96
+        assert min([await px(one) for one in await tiles.locator("b, small").all()]) >= 20
+        assert await v.page.locator(".wall button").count() == 0
+        await expect(v.page.locator(".wall-age")).to_have_text(re.compile(r"data \d+\xa0s old"))
+        await v.page.keyboard.press("Escape")
+        await expect(v.page).to_have_url(f"{console.url}/")
+
+
+async def test_without_an_answer_the_wall_says_in_large_letters_how_old_it_is(backend, visit):
+    await calm(backend)
+    async with visit(backend, SCREEN) as v:
+        await v.page.clock.install()
+        await v.sign_in(path="/wall")
+        old = v.page.locator(".wall-old")
+        await expect(v.page.locator(".wall-age")).to_have_text(re.compile("data"), timeout=20_000)
+        await expect(old).to_be_hidden()
+        backend.process.send_signal(signal.SIGSTOP)
+        try:
+            await v.page.clock.run_for(42_000)
+            await expect(old).to_be_visible()
+            told = re.fullmatch(r"DATA IS (\d+)\xa0s OLD", await old.inner_text())
+            assert told is not None
+            assert int(told[1]) >= 42
+        finally:
+            backend.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [SCREEN, NARROW])
+async def test_the_wall_has_no_accessibility_findings_and_fits(backend, visit, scheme, size):
+    async with visit(backend, size, color_scheme=scheme, reduced_motion="reduce") as v:
+        await v.sign_in(path="/wall")
+        await expect(v.page.locator(".wall-tile").first).to_be_visible(timeout=20_000)
+        found = await Axe().run(v.page, options={"runOnly": RULES})
+        assert [(one["id"], one["nodes"][0]["target"]) for one in found.response["violations"]] == []
+        assert not await v.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        assert await v.page.evaluate("document.getAnimations().filter((one) => one.playState === 'running').length") == 0
