@@ -16,6 +16,7 @@ from dashboard_app.console.pages import (
     pool,
     pool_state,
     settings,
+    settings_state,
     shell_state,
     source,
     source_actions,
@@ -43,7 +44,7 @@ PAGES = {
     "source": Page("/sources/[source_id]", "Source", source.page, source_state.SourceState, source_state),
     "pool": Page("/pool", "Pool", pool.page, pool_state.PoolState, pool_state),
     "audit": Page("/audit", "Audit", audit.page, audit.AuditState, audit),
-    "settings": Page("/settings", "Settings", settings.page, settings.SettingsState, settings),
+    "settings": Page("/settings", "Settings", settings.page, settings_state.SettingsState, settings_state),
     "drill": Page("/drill", "Drill", drill.page, drill_state.DrillState, drill_state),
     "wall": Page("/wall", "Wall", wall.page, wall.WallState, wall),
 }

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from dashboard_app.model.errors import StartRefused
+from dashboard_app.model.errors import InvalidInput, StartRefused
 from dashboard_app.model.secret import MASK
 from dashboard_app.model.user import PASSWORD_LENGTHS, is_email
 
@@ -68,9 +68,9 @@ Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,6}/(second|minute|hour)$")]
 OptionalText = Annotated[str | None, BeforeValidator(_empty_to_none)]
 
 
-def _knob(default: Any, meaning: str, *, built: bool = True, **bounds: Any) -> Any:
-    """A setting: its default, what it does, whether its feature is built yet, and its bounds."""
-    return Field(default=default, description=meaning, json_schema_extra={"built": built}, **bounds)
+def _knob(default: Any, meaning: str, *, built: bool = True, live: bool = False, **bounds: Any) -> Any:
+    """A setting: its default, what it does, whether its feature is built yet, whether it can change while running, and its bounds."""
+    return Field(default=default, description=meaning, json_schema_extra={"built": built, "live": live}, **bounds)
 
 
 class Settings(BaseSettings):
@@ -112,43 +112,45 @@ class Settings(BaseSettings):
     pool_timeout_s: Seconds = _knob(30.0, "How long a checkout waits in the pool.")
     pool_recycle_s: Seconds = _knob(3600.0, "Age at which a connection is replaced.")
     pool_pre_ping: Flag = _knob(True, "Ask a connection whether it lives before it is handed out.")
-    max_concurrent_requests: Count = _knob(25, "Database work admitted at once.")
-    admission_timeout_s: Seconds = _knob(0.5, "How long a request waits for a place.")
-    pool_monitor_interval_s: Seconds = _knob(30.0, "How often the guard looks at what events cannot tell.")
-    leak_threshold_s: Seconds = _knob(60.0, "A checkout older than this that runs nothing is a suspected leak.")
-    auto_cleanup: Flag = _knob(True, "Clean up by itself at 90 % usage and more.")
-    throttle_poll_s: Seconds = _knob(30.0, "How often the dashboard polls throttling-config.")
+    max_concurrent_requests: Count = _knob(25, "Database work admitted at once.", live=True)
+    admission_timeout_s: Seconds = _knob(0.5, "How long a request waits for a place.", live=True)
+    pool_monitor_interval_s: Seconds = _knob(30.0, "How often the guard looks at what events cannot tell.", live=True)
+    leak_threshold_s: Seconds = _knob(60.0, "A checkout older than this that runs nothing is a suspected leak.", live=True)
+    auto_cleanup: Flag = _knob(True, "Clean up by itself at 90 % usage and more.", live=True)
+    throttle_poll_s: Seconds = _knob(30.0, "How often the dashboard polls throttling-config.", live=True)
 
-    health_batch_size: Count = _knob(3, "Health requests in flight, at most.")
-    health_stagger_ms: Millis = _knob(200, "Time between starts within a batch.")
-    health_batch_delay_ms: Millis = _knob(1000, "Pause between batches.")
-    health_stale_s: Seconds = _knob(60.0, "Age from which a health is read again when a round starts.")
+    health_batch_size: Count = _knob(3, "Health requests in flight, at most.", live=True)
+    health_stagger_ms: Millis = _knob(200, "Time between starts within a batch.", live=True)
+    health_batch_delay_ms: Millis = _knob(1000, "Pause between batches.", live=True)
+    health_stale_s: Seconds = _knob(60.0, "Age from which a health is read again when a round starts.", live=True)
     health_refetch_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = _knob(
-        120.0, "Time between two health reads of one source."
+        120.0, "Time between two health reads of one source.", live=True
     )
-    health_retries: int = _knob(2, "Retries of a failed health request.", ge=0, le=10)
-    health_retry_delay_s: Seconds = _knob(3.0, "Pause before a retry (with jitter).")
-    metrics_batch_size: Count = _knob(2, "Metrics requests in flight, at most.")
-    metrics_stagger_ms: Millis = _knob(300, "Time between starts within a batch.")
-    metrics_batch_delay_ms: Millis = _knob(1500, "Pause between batches.")
-    metrics_stale_s: Seconds = _knob(30.0, "Age from which metrics are read again when a round starts.")
+    health_retries: int = _knob(2, "Retries of a failed health request.", ge=0, le=10, live=True)
+    health_retry_delay_s: Seconds = _knob(3.0, "Pause before a retry (with jitter).", live=True)
+    metrics_batch_size: Count = _knob(2, "Metrics requests in flight, at most.", live=True)
+    metrics_stagger_ms: Millis = _knob(300, "Time between starts within a batch.", live=True)
+    metrics_batch_delay_ms: Millis = _knob(1500, "Pause between batches.", live=True)
+    metrics_stale_s: Seconds = _knob(30.0, "Age from which metrics are read again when a round starts.", live=True)
     metrics_refetch_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = _knob(
-        180.0, "Time between two metrics reads of one source."
+        180.0, "Time between two metrics reads of one source.", live=True
     )
-    metrics_retries: int = _knob(1, "Retries of a failed metrics request.", ge=0, le=10)
-    metrics_retry_delay_s: Seconds = _knob(5.0, "Pause before a retry (with jitter).")
+    metrics_retries: int = _knob(1, "Retries of a failed metrics request.", ge=0, le=10, live=True)
+    metrics_retry_delay_s: Seconds = _knob(5.0, "Pause before a retry (with jitter).", live=True)
     pace: Annotated[Literal["batched", "adaptive"], AnyCase] = _knob(
-        "batched", "batched: exactly the plan above. adaptive: no idle waits, follows the backend's hint.", built=False
+        "batched", "batched: exactly the plan above. adaptive: no idle waits, follows the backend's hint.", built=False, live=True
     )
 
-    queue_concurrency: Count = _knob(5, "Requests of the console in flight, at most (an operator's click has 2 places beside them).")
-    queue_interval_ms: Millis = _knob(100, "Time between two starts.")
-    queue_timeout_s: Seconds = _knob(30.0, "How long a request may wait and run.")
-    queue_max: Count = _knob(1000, "Requests that may wait.")
-    request_timeout_s: Seconds = _knob(8.0, "How long one request may take.")
-    breaker_failure_threshold: Count = _knob(5, "Consecutive failures that open the breaker.")
-    breaker_recovery_s: Seconds = _knob(30.0, "Wait before a trial.")
-    breaker_half_open_calls: Count = _knob(1, "Trial calls that must succeed.")
+    queue_concurrency: Count = _knob(
+        5, "Requests of the console in flight, at most (an operator's click has 2 places beside them).", live=True
+    )
+    queue_interval_ms: Millis = _knob(100, "Time between two starts.", live=True)
+    queue_timeout_s: Seconds = _knob(30.0, "How long a request may wait and run.", live=True)
+    queue_max: Count = _knob(1000, "Requests that may wait.", live=True)
+    request_timeout_s: Seconds = _knob(8.0, "How long one request may take.", live=True)
+    breaker_failure_threshold: Count = _knob(5, "Consecutive failures that open the breaker.", live=True)
+    breaker_recovery_s: Seconds = _knob(30.0, "Wait before a trial.", live=True)
+    breaker_half_open_calls: Count = _knob(1, "Trial calls that must succeed.", live=True)
 
     job_batching: Flag = _knob(True, "Write job status updates in batches.", built=False)
     job_batch_size: Count = _knob(50, "Updates that trigger a batch.", built=False)
@@ -169,7 +171,7 @@ class Settings(BaseSettings):
     ws_max_bytes: int = _knob(16_777_216, "The largest WebSocket message.", ge=1, le=1_073_741_824)
     ws_ping_s: Seconds = _knob(20.0, "Time between WebSocket pings.")
     ws_ping_timeout_s: Seconds = _knob(10.0, "How long a WebSocket peer may take to answer a ping.")
-    console_auto_cleanup: Flag = _knob(True, "The console asks for a cleanup after two polls at EMERGENCY.")
+    console_auto_cleanup: Flag = _knob(True, "The console asks for a cleanup after two polls at EMERGENCY.", live=True)
     samples_keep_days: Count = _knob(14, "Days that samples of health and metrics are kept.", le=3650)
     probe_timeout_s: Seconds = _knob(5.0, "The hard limit of one probe.")
     log_format: Annotated[Literal["console", "json"], AnyCase] = _knob("console", "json for machines.")
@@ -339,5 +341,45 @@ def masked(field: str, value: object) -> str:
 
 def is_built(field: FieldInfo) -> bool:
     """False when the setting is accepted and checked but its feature does not exist yet."""
+    return _marked(field, "built", default=True)
+
+
+def is_live(field: FieldInfo) -> bool:
+    """True when the setting can change while the app runs; every other one needs a restart."""
+    return _marked(field, "live", default=False)
+
+
+def _marked(field: FieldInfo, mark: str, *, default: bool) -> bool:
+    """The mark that `_knob` left on a field."""
     extra = field.json_schema_extra
-    return bool(extra.get("built", True)) if isinstance(extra, dict) else True
+    return bool(extra.get(mark, default)) if isinstance(extra, dict) else default
+
+
+def with_changes(values: Settings, changes: Mapping[str, object]) -> Settings:
+    """`values` with `changes` (field name → new value), judged as at the start.
+
+    Raises:
+        InvalidInput: an error per field that is unknown, not live, or out of its bounds; nothing is changed then.
+
+    """
+    errors = [{"field": name, "message": "there is no such setting"} for name in changes if name not in Settings.model_fields]
+    errors += [
+        {"field": name, "message": "needs a restart: it cannot change while the app runs"}
+        for name in changes
+        if name in Settings.model_fields and not is_live(Settings.model_fields[name])
+    ]
+    if not errors:
+        try:
+            return Settings.model_validate({name: getattr(values, name) for name in Settings.model_fields} | dict(changes))
+        except ValidationError as failure:
+            errors = [one for error in failure.errors() for one in _field_errors(error)]
+    raise InvalidInput(f"Some settings are not acceptable: {', '.join(dict.fromkeys(one['field'] for one in errors))}.", tuple(errors))
+
+
+def _field_errors(error: Any) -> list[dict[str, str]]:
+    """One validation error as errors of fields; the rule across two settings names both."""
+    said = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ").replace("should", "must", 1)
+    if error["loc"]:
+        return [{"field": str(error["loc"][0]), "message": _WORDS.get(error["type"], said)}]
+    lines = [line.removeprefix(PREFIX) for line in said.splitlines()]
+    return [{"field": line.partition("=")[0].lower(), "message": line.partition(": ")[2].replace(PREFIX, "")} for line in lines]

@@ -34,6 +34,7 @@ from dashboard_app.settings import LoadedSettings, Settings
 from dashboard_app.store.database import APPLICATION_NAME, Database
 from dashboard_app.store.embedded import address_provider, of_settings
 from dashboard_app.store.migrations import migrate
+from dashboard_app.store.setting_overrides import SettingStore
 
 _LOG = logging.getLogger(__name__)
 _STORAGE_PAUSE_S = 1.0
@@ -58,7 +59,14 @@ class App:
             self.database.engine, _guard_limits(settings), self.clock, server=ControlView(self.database.control, APPLICATION_NAME)
         )
         self.sources = build_sources(self.database, self.vault, settings, self.clock, lambda: self.guard.holding(task="sources.samples"))
-        self.console = Console(settings, self.clock, app=self._enter_api, audit=self.audit, origins=loaded.origins)
+        self.console = Console(
+            settings,
+            self.clock,
+            app=self._enter_api,
+            audit=self.audit,
+            origins=loaded.origins,
+            overrides=SettingStore(self.database),
+        )
         self.api = build_api(self._api_deps(), [build_routes(self.console)])
         permit = Permit(self.api, self.api.state.actions.action_of, public_health=settings.public_health)
         self.permit = EveryAnswer(permit, self.guard.hint)
@@ -168,6 +176,7 @@ class App:
             try:
                 await migrate(self.database)
                 await self.audit.start()
+                await self.console.tuning.open()
                 await self.sources.sources.open()
                 await self._first_admin()
                 await self.identity.start()

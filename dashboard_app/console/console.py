@@ -16,6 +16,7 @@ from dashboard_app.console.loader import Loader
 from dashboard_app.console.polls import Polls
 from dashboard_app.console.snapshot import Snapshot
 from dashboard_app.console.snapshot_file import SnapshotFile
+from dashboard_app.console.tuning import OverrideBook, Tuning
 from dashboard_app.console.viewers import Viewers
 from dashboard_app.model.breaker import BreakerLimits
 from dashboard_app.model.clock import Clock
@@ -24,9 +25,10 @@ from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal
 from dashboard_app.policy.permission import require
 from dashboard_app.runtime.breakers import Breakers
+from dashboard_app.runtime.live_settings import LiveSettings
 from dashboard_app.runtime.request_queue import QueueLimits, RequestQueue
 from dashboard_app.runtime.supervisor import Supervisor
-from dashboard_app.settings import Settings
+from dashboard_app.settings import LoadedSettings, Settings
 
 
 class Console:
@@ -40,16 +42,19 @@ class Console:
         app: ASGIApp | None = None,
         audit: AuditBook | None = None,
         origins: Mapping[str, str] | None = None,
+        overrides: OverrideBook | None = None,
     ) -> None:
         """`app` is this instance's API, permit included, used unless BACKEND_URL names another server.
 
-        `origins` tells where each setting came from (for GET /api/v1/settings).
+        `origins` tells where each setting came from; `overrides` keeps what is changed while running.
 
         Raises:
             ValueError: neither an app nor BACKEND_URL is given.
 
         """
-        self.settings, self.clock, self.origins = settings, clock, dict(origins or {})
+        self.clock = clock
+        self.live = LiveSettings(LoadedSettings(settings, dict(origins or {})))
+        self.tuning = Tuning(self.live, overrides, audit, clock)
         self.snapshot = Snapshot(clock)
         self.throttle = Throttle(clock, poll_s=settings.throttle_poll_s)
         limits = BreakerLimits(settings.breaker_failure_threshold, settings.breaker_recovery_s, settings.breaker_half_open_calls)
@@ -78,6 +83,16 @@ class Console:
         self._supervisor = Supervisor(clock)
         self._connect(caller)
         self._add_loops()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as they are now."""
+        return self.live.values
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """Where each setting came from at the start."""
+        return self.live.start.origins
 
     def fallback(self) -> Fallback | None:
         """What the banner tells while last known values are shown; None while they are live."""

@@ -21,6 +21,13 @@ class Plan:
     stagger_s: float
     batch_delay_s: float
 
+    def least_round_s(self, count: int) -> float:
+        """How long a round of `count` requests takes when each is answered at once: from the first start to the last. 0 for none."""
+        if count < 1:
+            return 0.0
+        full, rest = divmod(count - 1, self.batch_size)
+        return full * ((self.batch_size - 1) * self.stagger_s + self.batch_delay_s) + rest * self.stagger_s
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:

@@ -148,3 +148,12 @@ audit = Table(
     Index(None, "actor", "id"),
     Index(None, "action", "id"),
 )
+
+setting_overrides = Table(
+    "setting_overrides",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", JSONB, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    _at("changed_at"),
+)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from dashboard_app.console.tuning import Tuning
 from dashboard_app.model.breaker import BreakerLimits
 from dashboard_app.model.clock import Clock, SystemClock
 from dashboard_app.model.errors import BackendFailed, Conflict
@@ -15,7 +16,8 @@ from dashboard_app.model.pool import Level, ThrottlingConfig
 from dashboard_app.model.source import Source, SourceKind, SourceSettings
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.runtime.breakers import Breakers
-from dashboard_app.settings import Settings
+from dashboard_app.runtime.live_settings import LiveSettings
+from dashboard_app.settings import LoadedSettings, Settings
 
 ANA = Principal(PrincipalKind.USER, "Ana Ruiz", Role.ADMIN, 1, "s1")
 VIC = Principal(PrincipalKind.USER, "Vic Lee", Role.VIEWER, 2, "s2")
@@ -151,10 +153,38 @@ class FakeIdentity:
         return VIC if "as=viewer" in cookie_header else self.principal
 
 
+class FakeBook:
+    """Keeps overrides and audit rows in memory; `failure` is raised in place of a save."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Any] = {}
+        self.statements = 0
+        self.records: list[tuple[str, str, str, Any]] = []
+        self.failure: Exception | None = None
+
+    async def load(self) -> list[Any]:
+        return list(self.rows.values())
+
+    async def change(self, values: Mapping[str, object], resets: Iterable[str], *, by: str, at: datetime) -> None:
+        if self.failure:
+            raise self.failure
+        self.statements += 1
+        for name in resets:
+            self.rows.pop(name, None)
+        self.rows |= {name: SimpleNamespace(name=name, value=value, changed_by=by, changed_at=at) for name, value in values.items()}
+
+    async def record(
+        self, principal: Principal, action: str, target: str, result: str = "ok", *, request_id: str = "", details: Any = None
+    ) -> None:
+        self.records.append((principal.name, action, target, details))
+
+
 class FakeConsole:
     def __init__(self, clock: Clock | None = None, settings: Settings | None = None, *, empty: bool = False) -> None:
         self.clock = clock or SystemClock()
-        self.settings = settings or Settings(environment="production", demo=True)
+        self.live = LiveSettings(LoadedSettings(settings or Settings(environment="production", demo=True), {}))
+        self.book = FakeBook()
+        self.tuning = Tuning(self.live, self.book, self.book, self.clock)
         self.snapshot = FakeSnapshot() if empty else story(self.clock)
         self.loader = FakeLoader(len(self.snapshot.sources))
         self.breakers = Breakers(BreakerLimits(), self.clock)
@@ -162,7 +192,18 @@ class FakeConsole:
         self.viewers = FakeViewers()
         self.down: FakeFallback | None = None
         self.acts = 0
-        self.origins: dict[str, str] = {}
+
+    @property
+    def settings(self) -> Settings:
+        return self.live.values
+
+    @settings.setter
+    def settings(self, values: Settings) -> None:
+        self.live.values = values
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        return self.live.start.origins
 
     def fallback(self) -> FakeFallback | None:
         return self.down

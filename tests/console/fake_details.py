@@ -9,6 +9,7 @@ from uuid import uuid4
 from dashboard_app.model.errors import BackendFailed, SpillwayError
 from dashboard_app.model.user import Principal
 from dashboard_app.policy.permission import require
+from dashboard_app.settings import LoadedSettings
 from dashboard_app.store.audit import AuditRow
 from tests.console.fake_console import FakeBackend, FakeConsole, FakeReading, status_json
 
@@ -242,6 +243,6 @@ def detailed(**more: Any) -> FakeConsole:
     """The fake console with everything these pages ask for."""
     console = FakeConsole(**more)
     console.backend = DetailBackend(console)
-    console.origins = {"port": "environment", "leak_threshold_s": ".env"}  # type: ignore[attr-defined]
+    console.live.start = LoadedSettings(console.settings, {"port": "environment", "leak_threshold_s": ".env"})
     console.snapshot.sources_at = 0.0  # type: ignore[attr-defined]
     return console

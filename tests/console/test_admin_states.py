@@ -5,7 +5,7 @@ import pytest
 from dashboard_app.console import context
 from dashboard_app.console.pages.audit import AuditState
 from dashboard_app.console.pages.drill_state import DrillState, render
-from dashboard_app.console.pages.settings import SettingsState
+from dashboard_app.console.pages.settings_state import SettingsState
 from dashboard_app.console.words import NB
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import DatabaseUnavailable

@@ -10,6 +10,7 @@ from dashboard_app.console import words
 from dashboard_app.console.rows import audit, drill, settings
 from dashboard_app.model.errors import InvalidInput
 from dashboard_app.model.secret import MASK
+from dashboard_app.runtime.live_settings import LiveSettings
 from dashboard_app.settings import LoadedSettings, Settings
 from dashboard_app.store.audit import AuditRow
 
@@ -93,7 +94,7 @@ def test_an_empty_log_says_why(query, start):
 
 
 def _rows(values: Settings, origins: dict[str, str] | None = None) -> dict[str, settings.SettingRow]:
-    shown = settings.groups(LoadedSettings(values, origins or {}))
+    shown = settings.groups(LiveSettings(LoadedSettings(values, origins or {})))
     return {row.name: row for group in shown for row in group.rows}
 
 
@@ -101,7 +102,7 @@ def test_every_setting_stands_in_one_group_with_its_meaning():
     rows = _rows(Settings())
     assert set(rows) == {f"SPILLWAY_{field.upper()}" for field in Settings.model_fields}
     assert all(row.meaning for row in rows.values())
-    assert "More" not in [group.title for group in settings.groups(LoadedSettings(Settings(), {}))]
+    assert "More" not in [group.title for group in settings.groups(LiveSettings(LoadedSettings(Settings(), {})))]
 
 
 def test_a_value_has_its_unit_its_default_its_bounds_and_its_origin():
@@ -122,8 +123,8 @@ def test_secrets_are_dots_and_what_is_not_built_is_marked():
 
 
 def test_the_title_counts_what_was_set():
-    assert settings.title(settings.groups(LoadedSettings(Settings(), {}))).startswith("None of")
-    assert settings.title(settings.groups(LoadedSettings(Settings(), {"port": ".env"}))).startswith("1 of")
+    assert settings.title(settings.groups(LiveSettings(LoadedSettings(Settings(), {})))).startswith("None of")
+    assert settings.title(settings.groups(LiveSettings(LoadedSettings(Settings(), {"port": ".env"})))).startswith("1 of")
 
 
 def test_a_drills_form_becomes_its_body():

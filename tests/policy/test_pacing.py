@@ -102,3 +102,11 @@ def test_a_changed_limit_never_fills_a_bucket() -> None:
     empty = Bucket(30, 0.0, 0.0)
     assert empty.resized(70, 0.0).tokens == 0.0
     assert Bucket.full(70, 0.0).resized(5, 0.0).tokens == 5.0
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds"),
+    [(0, 0.0), (1, 0.0), (3, 0.4), (4, 1.4), (20, 6 * 1.4 + 0.2)],  # a full batch takes 2 x 0.2 + 1.0
+)
+def test_the_least_time_of_a_round_counts_staggers_and_pauses(count, seconds):
+    assert Plan(3, 0.2, 1.0).least_round_s(count) == pytest.approx(seconds)

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, model_validator
 from starlette.responses import StreamingResponse
 
+from dashboard_app.access.asking import request_id_of
 from dashboard_app.backend.api.answers import answer, at
 from dashboard_app.backend.api.audit_csv import MOST_ROWS, PAGE_ROWS, lines
-from dashboard_app.backend.api.caller import request_id_of, signed_in
+from dashboard_app.backend.api.caller import signed_in
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.api.values import Answer, Moment, Parameters, Search
 from dashboard_app.runtime.routing import acts, strict_router

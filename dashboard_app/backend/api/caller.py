@@ -1,4 +1,4 @@
-"""Who asks, under which request id; and writes that leave a row in the audit."""
+"""Who may go on, and writes that leave a row in the audit."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -6,21 +6,11 @@ from typing import Any
 
 from starlette.requests import Request
 
+from dashboard_app.access.asking import principal_of, request_id_of
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.model.errors import NotSignedIn, SpillwayError
 from dashboard_app.model.user import Principal
 from dashboard_app.policy.permission import require
-
-
-def principal_of(request: Request) -> Principal | None:
-    """Who asks; None when nobody is signed in. Set by the gate, or by the console's in-process transport."""
-    found = request.scope.get("spillway.principal")
-    return found if isinstance(found, Principal) else None
-
-
-def request_id_of(request: Request) -> str:
-    """The id of this request, "" when no gate stands in front."""
-    return str(request.scope.get("spillway.request_id", ""))
 
 
 def signed_in(request: Request, action: str) -> Principal:

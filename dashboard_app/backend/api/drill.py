@@ -8,8 +8,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field, StrictInt
 from starlette.types import ASGIApp
 
+from dashboard_app.access.asking import request_id_of
 from dashboard_app.backend.api.answers import answer
-from dashboard_app.backend.api.caller import audited, request_id_of, signed_in
+from dashboard_app.backend.api.caller import audited, signed_in
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.api.values import Answer, Body
 from dashboard_app.backend.drill.burst import burst

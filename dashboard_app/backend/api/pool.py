@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from dashboard_app.access.asking import principal_of
 from dashboard_app.backend.api.answers import answer
-from dashboard_app.backend.api.caller import audited, principal_of, signed_in
+from dashboard_app.backend.api.caller import audited, signed_in
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.api.pool_schemas import (
     CleanupIn,

@@ -1,6 +1,7 @@
 """The console's own figures as the contract's JSON. Pure: values in, plain data out."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -9,8 +10,9 @@ from pydantic_core import PydanticUndefined
 from dashboard_app.console.loader import Progress
 from dashboard_app.model.breaker import Outcome
 from dashboard_app.runtime.breakers import BreakerReading, NamedBreaker, Transition
+from dashboard_app.runtime.live_settings import LiveSettings
 from dashboard_app.runtime.request_queue import QueueFigures
-from dashboard_app.settings import PREFIX, Settings, is_built, masked
+from dashboard_app.settings import PREFIX, Settings, is_built, is_live, masked
 
 
 def stamp(at: datetime | None) -> str | None:
@@ -64,9 +66,10 @@ def queue_json(figures: QueueFigures) -> dict[str, Any]:
     return {name: getattr(figures, name) for name in QueueFigures.__slots__}
 
 
-def settings_json(settings: Settings, origins: dict[str, str]) -> dict[str, Any]:
+def settings_json(live: LiveSettings) -> dict[str, Any]:
     """GET /api/v1/settings: every knob with its value (secrets masked), where it came from, what is allowed, its default."""
-    return {"items": [_setting_json(name, field, settings, origins) for name, field in Settings.model_fields.items()]}
+    items = [_setting_json(name, field, live) for name, field in Settings.model_fields.items()]
+    return {"version": live.version, "items": items}
 
 
 def _transition_json(move: Transition) -> dict[str, Any]:
@@ -82,20 +85,31 @@ def _transition_json(move: Transition) -> dict[str, Any]:
     }
 
 
-def _setting_json(name: str, field: FieldInfo, settings: Settings, origins: dict[str, str]) -> dict[str, Any]:
+def _setting_json(name: str, field: FieldInfo, live: LiveSettings) -> dict[str, Any]:
     """One knob."""
-    schema = Settings.model_json_schema()["properties"][name]
+    schema = _schema()[name]
     bounds = {key: schema[key] for key in ("minimum", "maximum", "enum", "pattern", "maxLength", "minLength") if key in schema}
     default = None if field.default is PydanticUndefined else field.default
+    override = live.overrides.get(name)
     return {
         "name": f"{PREFIX}{name.upper()}",
-        "value": _plain(name, getattr(settings, name)),
-        "origin": origins.get(name, "default"),
+        "value": _plain(name, getattr(live.values, name)),
+        "origin": "changed" if override else live.start.origins.get(name, "default"),
         "default": _plain(name, default),
         "allowed": bounds,
         "description": field.description or "",
         "built": is_built(field),
+        "live": is_live(field),
+        "changed_by": override.by if override else None,
+        "changed_at": stamp(override.at) if override else None,
     }
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    """The JSON schema of every setting by field name."""
+    properties: dict[str, Any] = Settings.model_json_schema()["properties"]
+    return properties
 
 
 def _plain(name: str, value: object) -> object:

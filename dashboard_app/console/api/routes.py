@@ -1,9 +1,10 @@
 """The console's own calls: loader, breakers, queue, settings. Each names its action; the gate checks it before anything runs."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Body, Header, Request, Response
 
+from dashboard_app.access.asking import address_of, principal_of, request_id_of
 from dashboard_app.console.api.present import (
     breaker_detail_json,
     breaker_json,
@@ -96,11 +97,44 @@ def _add_queue(router: APIRouter, console: Console) -> None:
 
 
 def _add_settings(router: APIRouter, console: Console) -> None:
-    """GET /api/v1/settings."""
+    """GET and PATCH /api/v1/settings."""
 
     @router.get("/api/v1/settings", openapi_extra=acts("settings.read"), response_model=SettingsAnswer, summary="Every setting")
-    async def read_settings() -> dict[str, Any]:
-        return settings_json(console.settings, console.origins)
+    async def read_settings(response: Response) -> dict[str, Any]:
+        response.headers["ETag"] = _version_tag(console)
+        return settings_json(console.live)
+
+    @router.patch(
+        "/api/v1/settings",
+        openapi_extra=acts("settings.write"),
+        response_model=SettingsAnswer,
+        responses={
+            409: {"description": "If-Match names an older version, or another change is being saved."},
+            422: {"description": "An error per setting that is unknown, needs a restart, or is out of its bounds. Nothing has changed."},
+        },
+        summary="Change settings while running: all of them or none",
+    )
+    async def change_settings(
+        request: Request,
+        response: Response,
+        changes: Annotated[dict[str, Any], Body(description="Name → value; null goes back to what was read at the start.")],
+        if_match: Annotated[str | None, Header(max_length=100)] = None,
+    ) -> dict[str, Any]:
+        seen = None if if_match in (None, "*") else _version_in(str(if_match))
+        await console.tuning.change(principal_of(request), changes, seen_version=seen, request_id=request_id_of(request))
+        response.headers["ETag"] = _version_tag(console)
+        return settings_json(console.live)
+
+
+def _version_tag(console: Console) -> str:
+    """The settings' version as an ETag."""
+    return f'"settings-{console.live.version}"'
+
+
+def _version_in(tag: str) -> int:
+    """The version an ETag names; -1, which no version is, for anything else."""
+    digits = tag.removeprefix("W/").strip('"').removeprefix("settings-")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else -1  # noqa: PLR2004 - no version has ten digits
 
 
 def _add_dashboard(router: APIRouter, console: Console) -> None:
@@ -116,7 +150,7 @@ def _add_dashboard(router: APIRouter, console: Console) -> None:
     )
     async def read_dashboard(request: Request) -> Any:
         try:
-            limit.hit(str(request.scope.get("spillway.address", "")))
+            limit.hit(address_of(request))
         except RateLimited as refusal:
             headers = (("Retry-After", str(round(refusal.retry_after_s))),)
             return problem(429, refusal.code, refusal.detail, instance="/api/admin/dashboard", headers=headers)

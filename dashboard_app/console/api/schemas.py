@@ -88,7 +88,7 @@ class QueueAnswer(BaseModel):
 
 
 class SettingAnswer(BaseModel):
-    """One setting; secrets are masked."""
+    """One setting; secrets are masked. `origin`: default, demo, .env, environment, or changed while running."""
 
     name: str
     value: Any
@@ -97,11 +97,15 @@ class SettingAnswer(BaseModel):
     allowed: dict[str, Any]
     description: str
     built: bool
+    live: bool = Field(description="It can change while running; every other one needs a restart.")
+    changed_by: str | None = Field(description="Who set the value in place of the start's; null: nobody.")
+    changed_at: str | None
 
 
 class SettingsAnswer(BaseModel):
-    """Every setting."""
+    """Every setting. `version` grows with each change."""
 
+    version: int
     items: list[SettingAnswer]
 
 

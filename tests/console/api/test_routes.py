@@ -6,6 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from dashboard_app.backend.api.problems import add_handlers
 from dashboard_app.console.api.routes import build_routes
 from dashboard_app.console.console import Console
 from dashboard_app.model.breaker import BreakerState
@@ -13,6 +14,7 @@ from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import BackendFailed
 from dashboard_app.policy.permission import ACTIONS
 from dashboard_app.settings import Settings
+from tests.console.fake_console import ANA, FakeConsole
 
 
 @pytest.fixture
@@ -88,5 +90,40 @@ async def test_every_route_names_an_action_that_exists(console: Console) -> None
     async with client(console) as http:
         app = http._transport.app  # type: ignore[attr-defined]
     operations = [operation for path in app.openapi()["paths"].values() for operation in path.values()]
-    assert len(operations) == 6
+    assert len(operations) == 8
     assert all(operation["x-action"] in ACTIONS for operation in operations)
+
+
+def as_person(app, principal):
+    """The app behind a door that says who asks."""
+
+    async def entered(scope, receive, send):
+        await app({**scope, "spillway.principal": principal}, receive, send)
+
+    return entered
+
+
+async def test_a_patch_changes_all_or_nothing_and_shows_who_did_it() -> None:
+    fake = FakeConsole(ManualClock(), Settings())
+    app = FastAPI()
+    app.include_router(build_routes(fake))
+    add_handlers(app)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=as_person(app, ANA)), base_url="http://test") as http:
+        read = await http.get("/api/v1/settings")
+        done = await http.patch(
+            "/api/v1/settings", json={"HEALTH_BATCH_SIZE": 6, "PACE": "adaptive"}, headers={"If-Match": read.headers["etag"]}
+        )
+        stale = await http.patch("/api/v1/settings", json={"QUEUE_MAX": 5}, headers={"If-Match": read.headers["etag"]})
+        wrong = await http.patch("/api/v1/settings", json={"QUEUE_MAX": 5, "HEALTH_BATCH_SIZE": 0})
+        foreign = [
+            await http.patch("/api/v1/settings", content=body, headers={"Content-Type": "application/json"})
+            for body in (b"[]", b"null", b"x")
+        ]
+    items = {item["name"]: item for item in done.json()["items"]}
+    assert (done.status_code, items["SPILLWAY_PACE"]["value"], items["SPILLWAY_PACE"]["origin"]) == (200, "adaptive", "changed")
+    assert (items["SPILLWAY_PACE"]["changed_by"], items["SPILLWAY_PORT"]["live"]) == ("Ana Ruiz", False)
+    assert items["SPILLWAY_PACE"]["changed_at"].endswith("Z")
+    assert (stale.status_code, stale.json()["code"]) == (409, "conflict")
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "health_batch_size")
+    assert [answer.status_code for answer in foreign] == [422, 422, 422]
+    assert (fake.settings.queue_max, fake.book.statements) == (1000, 1)
