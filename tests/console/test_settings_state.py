@@ -52,9 +52,15 @@ async def test_changes_gather_and_the_kept_value_typed_again_is_none(fake):
 async def test_a_value_out_of_its_range_is_said_at_its_field_and_cannot_be_reviewed(fake):
     state = await opened()
     await run(state, "edit", "breaker_recovery_s", "0.001")
-    assert state.errors == {"breaker_recovery_s": "0.001: must be greater than or equal to 0.01"}
+    assert state.errors == {"breaker_recovery_s": f"0.001 is below 0.01{NB}s"}
     await run(state, "review")
     assert not state.is_reviewing
+    for field, text, said in (
+        ("health_retries", "11", "11 is above 10"),
+        ("queue_max", "", "Nothing typed: must be a valid integer, unable to parse string as an integer"),
+    ):
+        await run(state, "edit", field, text)
+        assert state.errors[field] == said
     await run(state, "edit", "port", "9000")
     assert "port" not in state.drafts
 

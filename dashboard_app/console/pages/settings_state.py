@@ -139,7 +139,8 @@ class SettingsState(rx.State):
         try:
             live.judged({name: one.value for name, one in live.overrides.items()} | dict(self.drafts))
         except InvalidInput as mistake:
-            self.errors = {one["field"]: rows.mistake(self.drafts.get(one["field"], ""), one["message"]) for one in mistake.errors}
+            found = {one["field"]: one["message"] for one in mistake.errors}
+            self.errors = {field: rows.mistake(field, self.drafts.get(field, ""), said) for field, said in found.items()}
         else:
             self.errors = {}
         self.drafted = f"{words.plural(len(self.drafts), 'change')}"

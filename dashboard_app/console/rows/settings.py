@@ -29,6 +29,7 @@ _GROUPS = (
     ("Server limits and logs", ("limit_", "keep_alive", "ws_", "log_")),
 )
 _CODE = re.compile("`([^`]+)`")
+_BOUND = re.compile(r"must be (greater|less) than or equal to (.+)")
 _UNITS = (("_ms", "ms"), ("_s", "s"), ("_bytes", "bytes"), ("_percent", "%"), ("_days", "d"))
 
 
@@ -107,11 +108,14 @@ def _row(field: str, info: FieldInfo, live: LiveSettings) -> SettingRow:
     )
 
 
+_ORIGINS = {"default": "default", "demo": "preset by the demo", ".env": "set in .env"}
+
+
 def _origin(origin: str, override: Override | None) -> str:
     """Where a value came from, in words."""
     if override is not None:
         return f"changed here by {override.by}, {words.clock(override.at)}"
-    return "default" if origin == "default" else f"set in {origin}" if origin == ".env" else "set in the environment"
+    return _ORIGINS.get(origin, f"set in the {origin}")
 
 
 def _control(info: FieldInfo) -> str:
@@ -219,6 +223,11 @@ def title(shown: list[SettingGroup]) -> str:
     return f"{changed or 'None'} of {len(rows)} settings {'is' if changed == 1 else 'are'} set by you; the rest are defaults"
 
 
-def mistake(text: str, said: str) -> str:
-    """What is wrong with what was typed: 0.05: must be greater than or equal to 0.1."""
-    return f"{text}: {said}" if text else f"Nothing typed: {said}"
+def mistake(field: str, text: str, said: str) -> str:
+    """What is wrong with what was typed: 0.05 is below 0.1 s."""
+    if not text:
+        return f"Nothing typed: {said}"
+    if (bound := _BOUND.fullmatch(said)) is None:
+        return f"{text}: {said}"
+    unit = _unit(field)
+    return f"{text} is {'below' if bound[1] == 'greater' else 'above'} {bound[2]}" + (f"{words.NB}{unit}" if unit else "")
