@@ -275,6 +275,11 @@ class Batcher(Generic[Item]):
         self.limits = limits
         self._bell.ring()
 
+    @property
+    def waiting_count(self) -> int:
+        """Items that were not sent: those that wait and those of the batch under way."""
+        return len(self._waiting) + len(self._from_threads) + len(self._under_way)
+
     def figures(self) -> BatchFigures:
         """The batcher in numbers."""
         totals, now = self._totals, self._clock.monotonic()

@@ -157,3 +157,38 @@ setting_overrides = Table(
     Column("changed_by", Text, nullable=False),
     _at("changed_at"),
 )
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column(
+        "status",
+        Text,
+        CheckConstraint("status IN ('pending', 'processing', 'completed', 'error', 'cancelled')", name="status"),
+        nullable=False,
+        server_default="pending",
+    ),
+    Column("error_message", Text),
+    Column("payload", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("status_seq", BigInteger, nullable=False, server_default=text("0")),
+    _at("left_pending_at", nullable=True),
+    _at("created_at", stamped=True),
+    _at("updated_at", stamped=True),
+    Index("jobs_pending_idx", "kind", "id", postgresql_where=text("left_pending_at IS NULL")),
+    Index(None, "kind", "id"),
+)
+
+job_dead_letters = Table(
+    "job_dead_letters",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("job_id", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("error_message", Text),
+    Column("seq", BigInteger, nullable=False, unique=True),
+    Column("code", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _at("created_at", stamped=True),
+)

@@ -1,0 +1,294 @@
+"""Job status updates: on disk before they are acknowledged, written many at a time, the last accepted of each job wins.
+
+A call hands an update to the intake, which puts it on disk (that is the acknowledgement) and passes it to the batcher, which writes
+it to the database. Only then may the journal forget it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from dashboard_app.backend.jobs.intake import Intake, until_on_disk
+from dashboard_app.model.clock import Clock
+from dashboard_app.model.errors import DatabaseUnavailable, InvalidInput, QueueFull, TryLater
+from dashboard_app.model.job import REASONS, JobStatus, JobUpdate, wrong_with
+from dashboard_app.policy.batching import BatchLimits
+from dashboard_app.runtime.batcher import Batcher, RetryRule
+from dashboard_app.store.jobs import Refusal
+from dashboard_app.store.segments import SegmentLog
+
+_log = logging.getLogger(__name__)
+TASK = "jobs.updater"
+_DRAIN_S = 5.0
+_TOLD_EVERY_S = 1.0
+_RETRY = RetryRule(tries=None, first_s=0.25, longest_s=5.0)
+_STATUS = {status.value: status for status in JobStatus}
+
+
+class JobWriter(Protocol):
+    """The database's side."""
+
+    async def write(self, updates: Sequence[JobUpdate]) -> list[Refusal]:
+        """Write one update per job; gives back what the database refuses."""
+
+    async def set_aside(self, refusals: Sequence[Refusal]) -> None:
+        """Keep what is refused as dead letters."""
+
+
+class Pool(Protocol):
+    """What the updater asks of the pool guard."""
+
+    def admission(self) -> AbstractAsyncContextManager[None]:
+        """A place for database work."""
+
+    def holding(self, *, task: str = "", route: str = "", exempt: str = "") -> AbstractContextManager[None]:
+        """Name the checkouts inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdaterFigures:
+    """The ledger: at every moment accepted = written + superseded + queued + dead letters. `level`: ok, waiting, journal_failed."""
+
+    accepted_total: int
+    written_total: int
+    superseded_total: int
+    queued: int
+    dead_letter_total: int
+    batches_total: int
+    checkouts_total: int
+    fallbacks_total: int
+    last_size: int
+    last_duration_ms: float
+    journal_bytes: int
+    oldest_s: float
+    level: str
+    is_batching: bool
+
+
+@dataclass(slots=True)
+class _Direct:
+    """What was written past the queue."""
+
+    accepted: int = 0
+    written: int = 0
+    superseded: int = 0
+    dead: int = 0
+
+
+class Updater:
+    """One per process. `run` does the work; calls before it wait in memory."""
+
+    def __init__(
+        self, store: JobWriter, pool: Pool, clock: Clock, limits: BatchLimits, *, journal: SegmentLog | None, batching: bool = True
+    ) -> None:
+        """`journal` None: updates wait in memory only. `batching` False: each call is written by itself, at once."""
+        self._store, self._pool, self._clock = store, pool, clock
+        self._queue_max = limits.waiting_most
+        self.is_batching = batching
+        self._batcher: Batcher[JobUpdate] = Batcher(_roomy(limits), self._write, clock, key=_job_of, retry=_RETRY)
+        self._intake = Intake(journal, clock, self._pass_on)
+        self._batch: tuple[int, int] | None = None
+        self._dead = self._checkouts = self._fallbacks = 0
+        self._direct = _Direct()
+        self._trims: set[asyncio.Task[None]] = set()
+        self._told_at = float("-inf")
+        self.on_written: Callable[[list[JobUpdate]], None] = lambda _updates: None
+        """Called with each batch once its rows are committed."""
+
+    # ---- handing in
+
+    async def aupdate_job_status(self, job_id: int, status: str, error_message: str | None = None, *, durable: bool = False) -> None:
+        """Hand in a status from a task; returns at once, or with `durable` when it is on disk.
+
+        Raises:
+            InvalidInput: the update can never be written.
+            QueueFull: too many wait; nothing was taken.
+            TryLater: `durable`, and the disk does not take it now.
+
+        """
+        if word := wrong_with(job_id, status, error_message):
+            raise InvalidInput(REASONS[word])
+        if self.queued >= self._queue_max:
+            raise QueueFull
+        update = JobUpdate(self._intake.next_seq(), job_id, _STATUS[status], error_message)
+        await until_on_disk(self._intake.hand_in([update], wants_disk=durable))
+
+    def update_job_status(self, job_id: int, status: str, error_message: str | None = None) -> None:
+        """Hand in a status from any other thread; returns at once.
+
+        Raises:
+            InvalidInput: the update can never be written.
+            QueueFull: too many wait, or the updater does not run.
+
+        """
+        if word := wrong_with(job_id, status, error_message):
+            raise InvalidInput(REASONS[word])
+        if self._intake.thread_count + self.queued >= self._queue_max:
+            raise QueueFull
+        self._intake.hand_in_from_thread(job_id, status, error_message)
+
+    async def accept(self, wanted: Sequence[tuple[int, JobStatus, str | None]]) -> None:
+        """Return when these updates, judged before, are on disk, in this order. When too many wait they are written directly.
+
+        Raises:
+            TryLater: the disk does not take them now, or too many wait and the database does not take them either. Then those
+                of the last statement that failed, and all after them, were not accepted.
+
+        """
+        updates = [JobUpdate(self._intake.next_seq(), job_id, status, message) for job_id, status, message in wanted]
+        if not self.is_batching or self.queued + len(updates) > self._queue_max:
+            await self._write_directly(updates)
+        elif updates:
+            await until_on_disk(self._intake.hand_in(updates, wants_disk=True))
+
+    def put_back(self, update: JobUpdate) -> None:
+        """Queue a dead letter's update once more, under a new number: it counts as a newly accepted one.
+
+        Raises:
+            QueueFull: too many wait.
+
+        """
+        if self.queued >= self._queue_max:
+            raise QueueFull
+        again = JobUpdate(self._intake.next_seq(), update.job_id, update.status, update.error_message)
+        self._intake.hand_in([again], wants_disk=False)
+
+    def _pass_on(self, updates: list[JobUpdate]) -> None:
+        """Give accepted updates to the batcher; it has room for all that may wait."""
+        add = self._batcher.add
+        for update in updates:
+            add(update)
+
+    # ---- database
+
+    async def run(self) -> None:
+        """Take and write updates until it is cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._batcher.run(), name="job-batches")
+            group.create_task(self._intake.run(), name="job-intake")
+
+    async def _write(self, updates: list[JobUpdate]) -> None:
+        """Write one batch, set aside what the database refuses, and let the journal forget all that is settled.
+
+        Raises:
+            DatabaseUnavailable: the database is away; the same batch is tried again.
+
+        """
+        if self._batch is None or self._batch[0] != id(updates):
+            is_all = self._batcher.figures().waiting == 0
+            self._batch = (id(updates), self._intake.settled_below() if is_all else 0)
+        began = time.perf_counter()
+        refused = await self._commit(updates)
+        self._tell(len(updates), time.perf_counter() - began)
+        (_, settled), self._batch = self._batch, None
+        if settled:
+            trim = asyncio.create_task(self._intake.forget(settled))
+            self._trims.add(trim)
+            trim.add_done_callback(self._trims.discard)
+        self.on_written(updates)
+        self._dead += len(refused)  # last: the batcher counts the batch in the same turn, so that the ledger adds up at every moment
+
+    async def _commit(self, updates: Sequence[JobUpdate]) -> list[Refusal]:
+        """Write updates on one checkout; those refused are dead letters when it returns."""
+        async with self._pool.admission():
+            with self._pool.holding(task=TASK):
+                self._checkouts += 1
+                refused = await self._store.write(updates)
+                if refused:
+                    self._checkouts += 1
+                    await self._store.set_aside(refused)
+        return refused
+
+    async def _write_directly(self, updates: list[JobUpdate]) -> None:
+        """Write updates past the queue, the last of each job; they are accepted when they are committed."""
+        last = list({update.job_id: update for update in updates}.values())
+        most = self._batcher.limits.most
+        for first in range(0, len(last), most):
+            part = last[first : first + most]
+            try:
+                refused = await self._commit(part)
+            except DatabaseUnavailable as away:
+                raise TryLater("Too many updates wait, and the database does not take them.", max(away.retry_after_s, 1.0)) from away
+            self._direct.accepted += len(part)
+            self._direct.written += len(part) - len(refused)
+            self._direct.dead += len(refused)
+            self.on_written(part)
+        self._direct.accepted += len(updates) - len(last)
+        self._direct.superseded += len(updates) - len(last)
+        self._fallbacks += len(updates) if self.is_batching else 0
+
+    def _tell(self, size: int, took_s: float) -> None:
+        """One line per batch for whoever greps; above one a second the others at debug."""
+        now = self._clock.monotonic()
+        is_due = now - self._told_at >= _TOLD_EVERY_S
+        self._told_at = now if is_due else self._told_at
+        _log.log(logging.INFO if is_due else logging.DEBUG, "Batch updated %d job statuses in %.3fs", size, took_s)
+
+    # ---- asking and ending
+
+    async def flush(self, limit_s: float) -> int:
+        """How many updates were queued, once their rows are committed.
+
+        Raises:
+            TryLater: DeadlinePassed, or the disk does not answer; nothing is lost.
+
+        """
+        await self._intake.passed()
+        return await self._batcher.flush(limit_s)
+
+    async def close(self) -> None:
+        """While `run` still runs: write what waits for at most 5 s; the rest is in the journal for the next start."""
+        try:
+            await self.flush(_DRAIN_S)
+        except TryLater:
+            _log.warning("%d job status updates wait in the journal for the next start", self.queued)
+
+    async def release(self) -> None:
+        """Let go of the journal, after `run` has ended."""
+        if self._trims:
+            await asyncio.wait(self._trims, timeout=_DRAIN_S)
+        await self._intake.close()
+
+    def retune(self, limits: BatchLimits, *, batching: bool) -> None:
+        """Go by other limits from now on."""
+        self._queue_max, self.is_batching = limits.waiting_most, batching
+        self._batcher.retune(_roomy(limits))
+
+    @property
+    def queued(self) -> int:
+        """Updates that wait for the disk or for the database."""
+        return self._intake.count + self._batcher.waiting_count
+
+    def figures(self) -> UpdaterFigures:
+        """The ledger and what stands beside it."""
+        batches = self._batcher.figures()
+        return UpdaterFigures(
+            accepted_total=batches.added_total + self._direct.accepted,
+            written_total=batches.sent_total - self._dead + self._direct.written,
+            superseded_total=batches.superseded_total + self._direct.superseded,
+            queued=batches.waiting + batches.under_way,
+            dead_letter_total=self._dead + self._direct.dead,
+            batches_total=batches.batches_total,
+            checkouts_total=self._checkouts,
+            fallbacks_total=self._fallbacks,
+            last_size=batches.last_size,
+            last_duration_ms=round(batches.last_duration_s * 1000, 3),
+            journal_bytes=self._intake.journal_bytes,
+            oldest_s=batches.oldest_s,
+            level="journal_failed" if self._intake.is_failing else "waiting" if batches.is_failing else "ok",
+            is_batching=self.is_batching,
+        )
+
+
+def _job_of(update: JobUpdate) -> int:
+    """The key by which updates are coalesced."""
+    return update.job_id
+
+
+def _roomy(limits: BatchLimits) -> BatchLimits:
+    """The batcher's limits: the updater counts what waits itself, so that what was accepted always has room."""
+    return BatchLimits(limits.size, limits.age_s, limits.most, 2**62)
