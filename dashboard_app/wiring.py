@@ -20,6 +20,8 @@ from dashboard_app.backend.api.app import build_api, is_api_path
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.api.limits import EveryAnswer
 from dashboard_app.backend.guard import CleanupReport, ControlView, GuardLimits, PoolGuard
+from dashboard_app.backend.jobs.service import Jobs
+from dashboard_app.backend.jobs.updater import Updater
 from dashboard_app.backend.sources.assembly import build_sources
 from dashboard_app.console import context
 from dashboard_app.console.api.routes import build_routes
@@ -29,11 +31,14 @@ from dashboard_app.model.clock import Clock, SystemClock
 from dashboard_app.model.errors import DatabaseUnavailable
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role
+from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.runtime.supervisor import Supervisor
 from dashboard_app.settings import LoadedSettings, Settings
 from dashboard_app.store.database import APPLICATION_NAME, Database
 from dashboard_app.store.embedded import address_provider, of_settings
+from dashboard_app.store.jobs import JobStore
 from dashboard_app.store.migrations import migrate
+from dashboard_app.store.segments import SegmentLog
 from dashboard_app.store.setting_overrides import SettingStore
 
 _LOG = logging.getLogger(__name__)
@@ -59,6 +64,7 @@ class App:
             self.database.engine, _guard_limits(settings), self.clock, server=ControlView(self.database.control, APPLICATION_NAME)
         )
         self.sources = build_sources(self.database, self.vault, settings, self.clock, lambda: self.guard.holding(task="sources.samples"))
+        self.jobs = self._build_jobs()
         self.console = Console(
             settings,
             self.clock,
@@ -135,8 +141,17 @@ class App:
             probing=self.sources.probing,
             history=self.sources.history,
             audit=self.audit,
+            jobs=self.jobs,
             readiness=self.missing,
         )
+
+    def _build_jobs(self) -> Jobs:
+        """Jobs on the guarded pool, with their journal when the settings ask for one."""
+        settings = self.settings
+        journal = SegmentLog(settings.data_dir / "job-journal") if settings.job_journal else None
+        store = JobStore(self.database, self.guard.running)
+        updater = Updater(store, self.guard, self.clock, _job_limits(settings), journal=journal, batching=settings.job_batching)
+        return Jobs(store, updater)
 
     def _connect(self) -> None:
         """Tell the parts of each other, and name the loops in the order they start."""
@@ -151,6 +166,7 @@ class App:
         loops.add("identity", self._once_stored(self.identity.run))
         loops.add("sources", self._once_stored(self.sources.sources.run))
         loops.add("probing", self._once_stored(self.sources.probing.run))
+        loops.add("jobs", self._once_stored(self.jobs.updater.run))
         loops.add("console", self._run_console)
         if self.settings.demo:
             loops.add("demo fleet", self._once_stored(Fleet(self.database.address, self.sources.sources, self.clock).run))
@@ -206,8 +222,11 @@ class App:
             note.add_done_callback(self._notes.discard)
 
     async def _close(self) -> None:
-        """Stop in order: loops, what a drill holds, probes, the journals, the pools."""
+        """Stop in order: the batches, loops, what a drill holds, probes, the journals, the pools."""
+        if self._storage_is_ready.is_set():
+            await self.jobs.updater.close()
         await self.supervisor.stop()
+        await self.jobs.updater.release()
         if self.api.state.holds is not None:
             await self.api.state.holds.release()
         await self.sources.probing.close()
@@ -219,6 +238,11 @@ class App:
 def build(loaded: LoadedSettings) -> App:
     """The whole of Spillway for these settings, not started."""
     return App(loaded)
+
+
+def _job_limits(settings: Settings) -> BatchLimits:
+    """The updater's numbers in the settings."""
+    return BatchLimits(settings.job_batch_size, settings.job_flush_s, settings.job_batch_max, settings.job_queue_max)
 
 
 def _guard_limits(settings: Settings) -> GuardLimits:

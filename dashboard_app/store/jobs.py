@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import text
 
-from dashboard_app.model.errors import Failed
+from dashboard_app.model.errors import Failed, InvalidInput
 from dashboard_app.model.job import DeadLetter, Job, JobStatus, JobUpdate, NewJob
 from dashboard_app.store.database import Database, unavailable_errors
 
@@ -96,14 +96,24 @@ class JobStore:
         await self._fetch(_DEAD, *columns)
 
     async def add(self, jobs: Sequence[NewJob]) -> list[int]:
-        """The ids of new pending jobs, in the order given."""
-        rows = await self._fetch(_INSERT, [job.kind for job in jobs], [json.dumps(job.payload) for job in jobs])
+        """The ids of new pending jobs, in the order given.
+
+        Raises:
+            InvalidInput: a payload holds what PostgreSQL cannot keep (NUL).
+
+        """
+        try:
+            rows = await self._fetch(_INSERT, [job.kind for job in jobs], [json.dumps(job.payload) for job in jobs])
+        except asyncpg.DataError as refused:
+            raise InvalidInput(
+                "A value cannot be stored.", ({"field": "payload", "message": "holds a value that cannot be stored"},)
+            ) from refused
         return sorted(row["id"] for row in rows)
 
     async def take(self, kind: str, count: int) -> list[tuple[int, Any]]:
         """Up to `count` pending jobs of `kind`, now processing and nobody else's: (id, payload), the oldest first."""
         rows = await self._fetch(_TAKE, kind, count)
-        return sorted(((row["id"], json.loads(row["payload"])) for row in rows), key=lambda job: job[0])
+        return sorted(((row["id"], row["payload"]) for row in rows), key=lambda job: job[0])
 
     async def page(self, *, status: str = "", kind: str = "", limit: int = 50, before: int | None = None) -> list[Job]:
         """Jobs with ids below `before`, the newest first."""

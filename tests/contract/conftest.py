@@ -16,13 +16,18 @@ from dashboard_app.access.vault import Vault
 from dashboard_app.backend.api.app import build_api
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.guard import ControlView, GuardLimits, PoolGuard
+from dashboard_app.backend.jobs.service import Jobs
+from dashboard_app.backend.jobs.updater import Updater
 from dashboard_app.backend.sources.assembly import SourceParts, build_sources
 from dashboard_app.model.clock import SystemClock
 from dashboard_app.model.user import Principal, PrincipalKind, Role
+from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.settings import Settings
 from dashboard_app.store.address import DatabaseAddress
 from dashboard_app.store.database import APPLICATION_NAME, Database
+from dashboard_app.store.jobs import JobStore
 from dashboard_app.store.migrations import migrate
+from dashboard_app.store.segments import SegmentLog
 from tests.backend.api.fakes import client_of
 
 
@@ -53,6 +58,9 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
     )
     guard = PoolGuard(database.engine, limits, clock, server=ControlView(database.control, APPLICATION_NAME))
     parts = build_sources(database, Vault(settings), settings, clock)
+    store = JobStore(database, guard.running)
+    jobs_limits = BatchLimits(settings.job_batch_size, settings.job_flush_s, settings.job_batch_max, settings.job_queue_max)
+    updater = Updater(store, guard, clock, jobs_limits, journal=SegmentLog(settings.data_dir / "job-journal"))
     deps = ApiDeps(
         settings=settings,
         clock=clock,
@@ -63,17 +71,20 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
         probing=parts.probing,
         history=parts.history,
         audit=audit,
+        jobs=Jobs(store, updater),
     )
     app = build_api(deps)
     await migrate(database)
     await parts.sources.open()
     await audit.start()
-    monitor = asyncio.create_task(guard.run())
+    loops = {asyncio.create_task(guard.run()), asyncio.create_task(updater.run())}
     try:
         yield Served(app, Permit(app, app.state.actions.action_of), guard, database, parts, audit)
     finally:
-        monitor.cancel()
-        await asyncio.wait({monitor})
+        for loop in loops:
+            loop.cancel()
+        await asyncio.wait(loops)
+        await updater.release()
         if app.state.holds is not None:
             await app.state.holds.release()
         await parts.probing.close()

@@ -24,7 +24,7 @@ HEAVY = {"/api/v1/drill/hold", "/api/v1/drill/burst", "/api/v1/drill/fail"}
 
 
 def filled(path: str) -> str:
-    return path.replace("{source_id}", "1")
+    return path.replace("{source_id}", "1").replace("{job_id}", "1").replace("{letter_id}", "1")
 
 
 async def test_without_credentials_only_the_open_calls_answer(demo_api):

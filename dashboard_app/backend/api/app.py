@@ -10,6 +10,7 @@ from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.api.docs import docs_routes
 from dashboard_app.backend.api.drill import Drill, drill_routes
 from dashboard_app.backend.api.health import health_routes
+from dashboard_app.backend.api.jobs import job_routes
 from dashboard_app.backend.api.limits import BodyLimits, EveryAnswer
 from dashboard_app.backend.api.metrics import ApiMetrics, Measured, metrics_routes
 from dashboard_app.backend.api.openapi import describe
@@ -50,6 +51,8 @@ def build_api(deps: ApiDeps, extra_routers: Sequence[APIRouter] = ()) -> FastAPI
         metrics_routes(metrics),
         docs_routes(app),
     ]
+    if deps.jobs is not None:
+        routers.append(job_routes(deps, deps.jobs))
     outage = Outage(deps.clock)
     holds = Holds(deps.engine, deps.guard, deps.clock) if deps.settings.demo else None
     if holds is not None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from dashboard_app.backend.jobs.service import Jobs
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.health import Health, Metrics
 from dashboard_app.model.pool import PoolCounts
@@ -159,7 +160,8 @@ def _nothing_missing() -> list[str]:
 class ApiDeps:
     """Everything the API calls. `readiness` gives the reasons why the process cannot serve yet; none: it can.
 
-    `ping` answers the milliseconds of one round trip over the control pool and raises DatabaseUnavailable.
+    `ping` answers the milliseconds of one round trip over the control pool and raises DatabaseUnavailable. Without `jobs` their
+    calls do not exist.
     """
 
     settings: Settings
@@ -171,4 +173,5 @@ class ApiDeps:
     probing: Probing
     history: History
     audit: Audit
+    jobs: Jobs | None = None
     readiness: Callable[[], list[str]] = _nothing_missing
