@@ -12,6 +12,8 @@ from dashboard_app.console.pages import (
     audit,
     drill,
     drill_state,
+    jobs,
+    jobs_state,
     palette_state,
     pool,
     pool_state,
@@ -43,20 +45,21 @@ PAGES = {
     "sources": Page("/", "Sources", sources.page, sources_state.SourcesState, sources_state),
     "source": Page("/sources/[source_id]", "Source", source.page, source_state.SourceState, source_state),
     "pool": Page("/pool", "Pool", pool.page, pool_state.PoolState, pool_state),
+    "jobs": Page("/jobs", "Jobs", jobs.page, jobs_state.JobsState, jobs_state),
     "audit": Page("/audit", "Audit", audit.page, audit.AuditState, audit),
     "settings": Page("/settings", "Settings", settings.page, settings_state.SettingsState, settings_state),
     "drill": Page("/drill", "Drill", drill.page, drill_state.DrillState, drill_state),
     "wall": Page("/wall", "Wall", wall.page, wall.WallState, wall),
 }
 ADDRESSES = frozenset(page.route for page in PAGES.values() if page.route != "/" and "[" not in page.route)
-STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail", "wall")]
+STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail", "jobs", "wall")]
 POLICY: Mapping[str, str] = {
     handler: action
     for module in (shell_state, palette_state, source_actions, source_form, *(page.module for page in PAGES.values()))
     for handler, action in module.POLICY.items()
 }
 """Every event handler of every page → the action it needs."""
-UNATTENDED = ("pool_state.read_details", "source_state.read_charts", "drill_state.watch", "wall_state.look")
+UNATTENDED = ("pool_state.read_details", "source_state.read_charts", "drill_state.watch", "wall_state.look", "jobs_state.read")
 """What open pages read by themselves every few seconds."""
 
 

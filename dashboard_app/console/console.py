@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from dashboard_app.console.client.backend import AuditBook, Backend
 from dashboard_app.console.client.caller import Caller
+from dashboard_app.console.client.jobs import JobCalls
 from dashboard_app.console.client.throttle import Throttle
 from dashboard_app.console.client.wire import Wire
 from dashboard_app.console.fallback import Fallback, Signs, fallback_of
@@ -67,6 +68,7 @@ class Console:
             _wire(settings, app, self.throttle), self.queue, self.breakers["api"], clock, request_timeout_s=settings.request_timeout_s
         )
         self.backend = Backend(caller, audit)
+        self.jobs = JobCalls(caller, self.backend.audited, clock)
         self.loader = Loader(settings, clock, self.backend, self.snapshot, breaker=self.breakers["api"], throttle=self.throttle)
         self.viewers = Viewers(self.snapshot, clock)
         self.polls = Polls(

@@ -177,7 +177,7 @@ class Backend:
                 "POST", f"{_GUARD}/force-cleanup", parse_object, principal=principal, body=body, limit_s=limit_s
             )
 
-        return await (clean() if dry_run else self._audited(principal, "pool.cleanup", "pool", clean))
+        return await (clean() if dry_run else self.audited(principal, "pool.cleanup", "pool", clean))
 
     async def create_source(self, principal: Principal, settings: SourceSettings) -> Source:
         """The source as registered.
@@ -215,7 +215,7 @@ class Backend:
                 "POST", f"/api/v1/drill/{kind}", parse_object, principal=principal, body=dict(body), limit_s=60.0
             )
 
-        return await self._audited(principal, "drill.run", kind, run)
+        return await self.audited(principal, "drill.run", kind, run)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -258,9 +258,9 @@ class Backend:
         require(principal, "sources.write")
         method, path, body = call
         click = Call(method, path, Priority.CLICK, principal=principal, body=body)
-        return await self._audited(principal, "sources.write", f"{method} {target}", lambda: self._caller.ordinary(click, parse))
+        return await self.audited(principal, "sources.write", f"{method} {target}", lambda: self._caller.ordinary(click, parse))
 
-    async def _audited(self, principal: Principal, action: str, target: str, act: Callable[[], Awaitable[Value]]) -> Value:
+    async def audited(self, principal: Principal, action: str, target: str, act: Callable[[], Awaitable[Value]]) -> Value:
         """Do it and, when the server is another machine's, write down who did what here, failures too."""
         result = "ok"
         try:

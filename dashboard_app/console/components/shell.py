@@ -60,6 +60,7 @@ def _nav_items() -> list[tuple[str, str, str, str, Any]]:
     return [
         ("sources", "/", "database", "Sources", None),
         ("pool", "/pool", "gauge", "Pool", None),
+        ("jobs", "/jobs", "list-checks", "Jobs", None),
         ("audit", "/audit", "scroll-text", "Audit", ShellState.may_administer),
         ("settings", "/settings", "settings", "Settings", ShellState.may_administer),
         ("drill", "/drill", "flask-conical", "Drill", ShellState.is_demo),

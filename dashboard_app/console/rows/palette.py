@@ -49,6 +49,7 @@ class _Command:
 _COMMANDS = (
     _Command(Hit("page:sources", "Sources", "Page", "g s", "database", href="/")),
     _Command(Hit("page:pool", "Pool", "Page", "g p", "gauge", href="/pool")),
+    _Command(Hit("page:jobs", "Jobs", "Page", "g j", "list-checks", href="/jobs")),
     _Command(Hit("page:audit", "Audit", "Page", "g a", "scroll-text", href="/audit"), "audit.read"),
     _Command(Hit("page:settings", "Settings", "Page", "g t", "settings", href="/settings"), "settings.read"),
     _Command(Hit("page:drill", "Drill", "Page", "g d", "flask-conical", href="/drill"), "drill.run", only_demo=True),

@@ -1,0 +1,90 @@
+"""The console's calls about jobs. What many pages look at is read once for all of them, a few times a second at most."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from dashboard_app.console.client.caller import Call, Caller
+from dashboard_app.console.client.contract import parse_object
+from dashboard_app.model.clock import Clock
+from dashboard_app.model.user import Principal
+from dashboard_app.policy.permission import require
+from dashboard_app.runtime.request_queue import Priority
+from dashboard_app.runtime.single_flight import SingleFlight
+
+Value = TypeVar("Value")
+Audited = Callable[[Principal, str, str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
+_PATH = "/api/v1/jobs"
+FRESH_S = 1.5
+"""How long an answer serves every page that asks for the same."""
+_KEPT = 64
+
+
+class JobCalls:
+    """Every call raises errors of `model.errors` only; the right is checked here first."""
+
+    def __init__(self, caller: Caller, audited: Audited, clock: Clock) -> None:
+        """`audited` runs an act and, when the server is another machine's, writes down who did it here."""
+        self._caller, self._audited, self._clock = caller, audited, clock
+        self._flights: SingleFlight[dict[str, Any]] = SingleFlight()
+        self._known: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
+
+    async def stats(self, principal: Principal) -> dict[str, Any]:
+        """The updater's ledger."""
+        return await self._read(principal, f"{_PATH}/status/stats")
+
+    async def counts(self, principal: Principal) -> dict[str, Any]:
+        """{"by_status", "is_estimate"}."""
+        return await self._read(principal, f"{_PATH}/counts")
+
+    async def page(self, principal: Principal, params: dict[str, str | int]) -> list[dict[str, Any]]:
+        """Jobs, newest first, as `params` ask: status, kind, limit, before."""
+        items: list[dict[str, Any]] = (await self._read(principal, _PATH, params))["items"]
+        return items
+
+    async def dead_letters(self, principal: Principal, limit: int) -> list[dict[str, Any]]:
+        """Updates that the database refused, newest first."""
+        items: list[dict[str, Any]] = (await self._read(principal, f"{_PATH}/dead-letters", {"limit": limit}, "jobs.dead_letters"))["items"]
+        return items
+
+    async def flush(self, principal: Principal) -> int:
+        """How many updates were queued and are committed now."""
+        return int((await self._act(principal, "jobs.write", "POST", f"{_PATH}/status/flush"))["flushed"])
+
+    async def retry(self, principal: Principal, letter_id: int) -> None:
+        """Queue a dead letter's update once more."""
+        await self._act(principal, "jobs.dead_letters", "POST", f"{_PATH}/dead-letters/{letter_id}/retry")
+
+    async def discard(self, principal: Principal, letter_id: int) -> None:
+        """Forget a dead letter."""
+        await self._act(principal, "jobs.dead_letters", "DELETE", f"{_PATH}/dead-letters/{letter_id}")
+
+    async def _read(
+        self, principal: Principal, path: str, params: dict[str, str | int] | None = None, action: str = "jobs.read"
+    ) -> dict[str, Any]:
+        """An answer, shared by all who ask for the same within FRESH_S."""
+        require(principal, action)
+        key = (path, repr(sorted((params or {}).items())))
+        known = self._known.get(key)
+        if known is not None and self._clock.monotonic() - known[0] < FRESH_S:
+            return known[1]
+        call = Call("GET", path, Priority.VIEW, principal=principal, params=params)
+        found = await self._flights.run(key, lambda: self._caller.ordinary(call, parse_object))
+        if len(self._known) >= _KEPT:
+            self._known.clear()
+        self._known[key] = (self._clock.monotonic(), found)
+        return found
+
+    async def _act(self, principal: Principal, action: str, method: str, path: str) -> dict[str, Any]:
+        """A person's act; what was read before is read anew."""
+        require(principal, action)
+        click = Call(method, path, Priority.CLICK, principal=principal)
+        try:
+            done = await self._audited(principal, action, f"{method} {path}", lambda: self._caller.ordinary(click, _object_or_nothing))
+        finally:
+            self._known.clear()
+        return dict(done)
+
+
+def _object_or_nothing(body: Any) -> dict[str, Any]:
+    """An object; an empty answer is an empty one."""
+    return parse_object(body) if body else {}
