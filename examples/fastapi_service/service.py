@@ -4,7 +4,7 @@ import asyncio
 import math
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated
 
@@ -14,6 +14,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard_app.backend.guard import ControlView, GuardLimits, PoolGuard
 from dashboard_app.model.errors import DatabaseUnavailable, Reclaimed
@@ -83,20 +85,35 @@ async def no_connection(_request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": "No connection to the database is free."}, 503, {"Retry-After": f"{math.ceil(wait_s)}"})
 
 
-@app.middleware("http")
-async def hint(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Tell every client how fast it may come back."""
-    response = await call_next(request)
-    response.headers["X-Throttle"] = guard.hint()
-    return response
+class Named:
+    """Names what a request checks out by its route, and tells every client how fast it may come back."""
+
+    def __init__(self, inner: ASGIApp) -> None:
+        """Wrap the app."""
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+
+        async def send_with_hint(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Throttle"] = guard.hint()
+            await send(message)
+
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        with guard.holding(task="request", route=f"{scope['method']} {scope['path']}"):
+            await self._inner(scope, receive, send_with_hint)
 
 
-async def connected(request: Request) -> AsyncIterator[AsyncConnection]:
+app.add_middleware(Named)
+
+
+async def connected() -> AsyncIterator[AsyncConnection]:
     """A connection in a transaction, through the guard's door: refused at once when the pool is full."""
-    async with guard.admission():
-        with guard.holding(route=f"{request.method} {request.url.path}"):
-            async with engine.begin() as connection:
-                yield connection
+    async with guard.admission(), engine.begin() as connection:
+        yield connection
 
 
 Connected = Annotated[AsyncConnection, Depends(connected)]

@@ -7,8 +7,9 @@ thread of Flask waits for a connection, which is when it is needed; a guard behi
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask, abort, request
@@ -59,6 +60,22 @@ lost: list[Connection] = []
 """What the leaky route below never gives back."""
 
 
+class Named:
+    """Names what a request checks out by its route."""
+
+    def __init__(self, inner: WSGIApplication) -> None:
+        """Wrap the app."""
+        self._inner = inner
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Pass a request on."""
+        with guard.holding(task="request", route=f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"):
+            return self._inner(environ, start_response)
+
+
+flask.wsgi_app = Named(flask.wsgi_app)
+
+
 @flask.after_request
 def hint(response):  # noqa: ANN001, ANN201 - Flask's own types
     """Tell every client how fast it may come back."""
@@ -77,7 +94,7 @@ def no_connection(_error: Exception) -> ResponseReturnValue:
 def place() -> ResponseReturnValue:
     """Place an order."""
     order = request.get_json()
-    with guard.holding(route="POST /orders"), engine.begin() as connection:
+    with engine.begin() as connection:
         statement = text("INSERT INTO orders (item, amount) VALUES (:item, :amount) RETURNING id")
         return {"id": connection.execute(statement, {"item": str(order["item"]), "amount": int(order["amount"])}).scalar_one()}, 201
 
@@ -85,7 +102,7 @@ def place() -> ResponseReturnValue:
 @flask.get("/orders/<int:order_id>")
 def show(order_id: int) -> ResponseReturnValue:
     """One order."""
-    with guard.holding(route="GET /orders/<id>"), engine.begin() as connection:
+    with engine.begin() as connection:
         row = connection.execute(text("SELECT id, item, amount FROM orders WHERE id = :id"), {"id": order_id}).one_or_none()
     return abort(404) if row is None else {"id": row.id, "item": row.item, "amount": row.amount}
 
@@ -93,7 +110,7 @@ def show(order_id: int) -> ResponseReturnValue:
 @flask.get("/report")
 def report() -> ResponseReturnValue:
     """A slow query, to see a holder that is at work: cleanup never touches it."""
-    with guard.holding(route="GET /report"), engine.begin() as connection:
+    with engine.begin() as connection:
         statement = text("SELECT count(*) FROM orders, pg_sleep(:seconds)")
         return {"orders": connection.execute(statement, {"seconds": min(float(request.args.get("seconds", "0.5")), 1.5)}).scalar_one()}
 

@@ -1,6 +1,7 @@
 """The service probe: asks an app that mounts the pool guard for its status, and passes on what people ask of that guard."""
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from dashboard_app.runtime.single_flight import SingleFlight
 
 READ_LIMIT_S = 1.5
 """What a person's look at a guard may take; the console gives up after 2 s."""
+SHARED_S = 1.0
+"""An answer younger than this is given to whoever looks next."""
 CLEANUP_LIMIT_S = 8.0
 """A cleanup ends sessions on a server: giving up on its answer early would hide what it did."""
 
@@ -35,6 +38,7 @@ class ServiceProbe:
         self._clock = clock
         self._wire = ServiceWire(target, resolver)
         self._flights: SingleFlight[Json] = SingleFlight()
+        self._kept: dict[str, tuple[float, Json]] = {}
         self._used_at = clock.monotonic()
 
     async def health(self, limit_s: float) -> Finding:
@@ -73,17 +77,20 @@ class ServiceProbe:
         return TestReport(ok=True, steps=tuple(steps.done))
 
     async def guard_status(self) -> Json:
-        """The guard's status now; all who ask at the same time share one reading. Raises ProbeFailed, as the calls below."""
-        return await self._flights.run("status", lambda: self._asked("status", service_answers.status, READ_LIMIT_S))
+        """The guard's status, read now or less than a second ago: many who look cost what one costs. Raises ProbeFailed, as the calls below."""
+        return await self._shared("status", service_answers.status)
 
     async def guard_holders(self) -> Json:
         """Who holds connections of the service; shared as the status."""
-        return await self._flights.run("holders", lambda: self._asked("holders", service_answers.holders, READ_LIMIT_S))
+        return await self._shared("holders", service_answers.holders)
 
     async def guard_cleanup(self, *, dry_run: bool) -> Json:
         """What a cleanup of the service's pool did, or (dry run) would do."""
         limit_s = READ_LIMIT_S if dry_run else CLEANUP_LIMIT_S
-        return await self._asked("force-cleanup", service_answers.cleanup, limit_s, body={"dry_run": dry_run})
+        try:
+            return await self._asked("force-cleanup", service_answers.cleanup, limit_s, body={"dry_run": dry_run})
+        finally:
+            self._kept.clear()
 
     async def release(self, idle_s: float) -> None:
         """Close the connections when they have not been used for `idle_s`."""
@@ -101,6 +108,19 @@ class ServiceProbe:
         except TokenRefused:
             return "not for this token: the page of this source will leave holders and cleanup out"
         return f"{len(found['items'])} held"
+
+    async def _shared(self, call: str, parse: Callable[[Any], Json]) -> Json:
+        """The answer of one call for all who look: of the reading under way, of one just landed, or of a new one."""
+        read_at, answer = self._kept.get(call, (-math.inf, {}))
+        if self._clock.monotonic() - read_at < SHARED_S:
+            return answer
+
+        async def read() -> Json:
+            found = await self._asked(call, parse, READ_LIMIT_S)
+            self._kept[call] = self._clock.monotonic(), found
+            return found
+
+        return await self._flights.run(call, read)
 
     async def _asked(
         self, call: str, parse: Callable[[Any], Json], limit_s: float, steps: Steps | None = None, *, body: object = None

@@ -90,5 +90,5 @@ def _waiting(status: Status) -> Check:
 
 def _status(status: Status) -> Check:
     found = PoolHealth(status["status"])
-    words = "" if found is PoolHealth.HEALTHY else f"The guard says {found.value}: clients are told {status['throttling_level']}"
+    words = "" if found is PoolHealth.HEALTHY else f"The guard says {found.value}"
     return Check("status", _VERDICTS[found], found.value, "", "warns when degraded, fails when critical or unavailable", words)
