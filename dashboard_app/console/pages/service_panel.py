@@ -5,7 +5,7 @@ import reflex as rx
 from dashboard_app.console.components.cleanup_dialog import cleanup_dialog, cleanup_result
 from dashboard_app.console.components.every import every
 from dashboard_app.console.components.gauge import facts, gauge
-from dashboard_app.console.components.holders import holders_table
+from dashboard_app.console.components.holders import call_sites_table, holders_table
 from dashboard_app.console.components.icons import icon
 from dashboard_app.console.components.live import sentence
 from dashboard_app.console.components.refocus import refocus
@@ -40,6 +40,7 @@ def _panel() -> rx.Component:
             rx.fragment(),
         ),
         _holders(),
+        rx.cond(state.call_sites.length() > 0, _call_sites(), rx.fragment()),
         cleanup_dialog(
             state.plan,
             is_open=state.is_dialog_open,
@@ -93,5 +94,14 @@ def _holders() -> rx.Component:
             rx.el.p(state.holders_note, class_name="empty-line"),
             rx.cond(state.holder_rows.length() > 0, holders_table(state.holder_rows), nobody),
         ),
+        class_name="panel",
+    )
+
+
+def _call_sites() -> rx.Component:
+    """Where in the service's code connections were taken."""
+    return rx.el.div(
+        rx.el.div(rx.el.h2("Where checkouts come from"), rx.el.small("since the service started"), class_name="pt"),
+        call_sites_table(ServiceState.call_sites),
         class_name="panel",
     )

@@ -42,6 +42,7 @@ class ServiceState(PoolCleanup, rx.State):
     note: str = ""
 
     holder_rows: rx.Field[list[holders.HolderRow]] = rx.field(default_factory=list)
+    call_sites: rx.Field[list[holders.CallSiteRow]] = rx.field(default_factory=list)
     holders_heading: str = ""
     holders_note: str = ""
     refused_cleanup: str = ""
@@ -101,6 +102,7 @@ class ServiceState(PoolCleanup, rx.State):
             reasons=rows.reasons(status, holders.leaks(held)),
             figures=rows.facts(status),
             holder_rows=holders.holders(held),
+            call_sites=holders.call_sites(held),
             holders_heading=holders.heading(held),
             holders_note=held_note,
         )
