@@ -100,11 +100,16 @@ async def test_a_service_that_dies_is_told_in_its_own_words_and_nothing_else_suf
         await expect(v.page.get_by_test_id("breaker-indicator")).to_contain_text("Closed")
 
 
-async def test_the_panel_fits_a_phone(backend, orders, visit):
+async def test_a_service_is_added_and_tried_by_command_and_its_panel_fits_a_phone(backend, orders, visit):
     orders.leak(7)
+    where = ("--kind", "service", "--host", "127.0.0.1", "--port", str(orders.port))
+    assert NAME in backend.cli("sources", "add", NAME, *where, stdin=f"{TOKEN}\n")
+    tried = backend.cli("sources", "test", NAME)
+    assert [line.split()[:2] for line in tried.splitlines()] == [["ok", step] for step in ("name", "TCP", "status", "holders")]
+    assert "7 of 10 in use, MODERATE" in tried
     with backend.client() as api:
-        body = {"name": NAME, "kind": "service", "host": "127.0.0.1", "port": orders.port, "password": TOKEN}
-        place = f"/sources/{api.post('/scan/data-sources', json=body).json()['id']}"
+        await eventually(lambda: api.get("/scan/data-sources", params={"search": NAME}).json()["total"] == 1)
+    place = _place(backend)
     async with visit(backend, {"width": 390, "height": 844}) as v:
         await v.sign_in(path=place)
         await expect(v.page.get_by_test_id("service-pool")).to_contain_text("The pool is 70.0", timeout=15_000)

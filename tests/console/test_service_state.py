@@ -103,7 +103,16 @@ async def test_a_cleanup_is_dry_first_and_then_done_on_the_service_and_shown(fak
     assert (panel.is_dialog_open, panel.has_result) == (False, True)
     assert "3 of 3" in panel.result.sentence
     assert panel.hero.figure == "80.0"
-    assert ("health", SERVICE) in fake.backend.calls
+
+
+async def test_a_changed_verdict_of_the_guard_is_checked_at_once_for_all_pages(fake, panel):
+    await run(panel, "read", SERVICE)
+    await run(panel, "read", SERVICE)
+    assert ("health", SERVICE) not in fake.backend.calls
+    fake.backend.leaks = 0
+    await run(panel, "read", SERVICE)
+    await run(panel, "read", SERVICE)
+    assert fake.backend.calls.count(("health", SERVICE)) == 1
 
 
 async def test_a_failed_cleanup_stays_in_its_dialog(fake, panel):

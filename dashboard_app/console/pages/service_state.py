@@ -48,6 +48,7 @@ class ServiceState(PoolCleanup, rx.State):
     refused_cleanup: str = ""
 
     _level: str = ""
+    _status: str = ""
     _read_mono: float = 0.0
     _usage_percent: float = 0.0
     _culprit: culprit.Culprit | None = None
@@ -71,8 +72,12 @@ class ServiceState(PoolCleanup, rx.State):
         if allowed(principal.role, "pool.holders"):
             held, held_note = await _asked(console().backend.service_holders(principal, source_id)) if status else ({}, "")
         async with self:
-            if source_id == self.source_number:
-                self._show(status, note, held, held_note)
+            if source_id != self.source_number:
+                return
+            before, self._status = self._status, status.get("status", "")
+            self._show(status, note, held, held_note)
+        if before and status and status["status"] != before:
+            await _asked(_checked(principal, source_id))  # the checks and the list follow at once what is seen here
 
     def _begin(self, source_id: int, principal: Principal) -> None:
         """Forget the source that was shown before."""
@@ -116,9 +121,8 @@ class ServiceState(PoolCleanup, rx.State):
         return await console().backend.service_cleanup(principal, about, dry_run=dry_run)
 
     async def _cleaned_up(self, principal: Principal) -> None:
-        """Show at once who is left, and have the list and the checks follow."""
+        """Show at once who is left."""
         await self._read(principal, self.source_number)
-        await _asked(_checked(principal, self.source_number))
 
 
 async def _checked(principal: Principal, source_id: int) -> dict[str, Any]:
