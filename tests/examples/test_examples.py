@@ -1,6 +1,8 @@
 """Both examples as real processes on a real PostgreSQL: what their guards say, and what a cleanup gives back."""
 
 import re
+import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,8 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from dashboard_app.backend.sources.probes.names import Resolver
+from dashboard_app.backend.sources.probes.service import ServiceProbe
+from dashboard_app.backend.sources.probes.target import Target
+from dashboard_app.model.clock import SystemClock
+from dashboard_app.model.secret import Secret
+from dashboard_app.policy.health import fold
 from tests.conftest import wait_until
-from tests.examples.running import EXAMPLES, Example, example
+from tests.examples.running import EXAMPLES, TOKEN, Example, example
 from tests.instance import ROOT
 
 CAPACITY = 10
@@ -96,6 +104,22 @@ def test_a_guard_says_that_its_database_is_away_and_that_it_is_back(service: Exa
     assert service.guard("throttling-config").json()["throttling_level"] == "EMERGENCY"
     postgres.start()
     wait_until(lambda: service.guard("status").json()["status"] == "healthy", 20)
+
+
+async def test_a_frozen_service_is_given_up_in_time_and_found_again(fresh_database, tmp_path) -> None:
+    with example("fastapi_service", fresh_database, tmp_path / "log") as service:
+        probe = ServiceProbe(Target("127.0.0.1", service.port, "", "", Secret(TOKEN), "disable"), Resolver(), SystemClock())
+        assert (await probe.health(5)).latency_ms is not None
+        service.process.send_signal(signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            found = await probe.health(0.5)
+            assert time.monotonic() - began < 1
+        finally:
+            service.process.send_signal(signal.SIGCONT)
+        assert (found.timed_out, found.checks[0].message) == (True, "No answer within 0.5 s at step status")
+        assert fold((await probe.health(5)).checks).value == "healthy"
+        await probe.close()
 
 
 def test_a_leak_is_taken_back_without_being_asked(fresh_database, tmp_path) -> None:
