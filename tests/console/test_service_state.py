@@ -113,6 +113,10 @@ async def test_a_changed_verdict_of_the_guard_is_checked_at_once_for_all_pages(f
     await run(panel, "read", SERVICE)
     await run(panel, "read", SERVICE)
     assert fake.backend.calls.count(("health", SERVICE)) == 1
+    fake.backend.guard_failure = BackendFailed("Connection refused")
+    await run(panel, "read", SERVICE)
+    await run(panel, "read", SERVICE)
+    assert fake.backend.calls.count(("health", SERVICE)) == 2
 
 
 async def test_a_failed_cleanup_stays_in_its_dialog(fake, panel):

@@ -25,6 +25,7 @@ POLICY = {
 }
 """Event handler → the action it needs."""
 _NOT_READ = "Not known while the service's guard cannot be read."
+_GONE = "gone"
 _NO_HOLDERS = "Holders need the operator role."
 
 
@@ -74,9 +75,9 @@ class ServiceState(PoolCleanup, rx.State):
         async with self:
             if source_id != self.source_number:
                 return
-            before, self._status = self._status, status.get("status", "")
+            before, self._status = self._status, status.get("status", _GONE)
             self._show(status, note, held, held_note)
-        if before and status and status["status"] != before:
+        if before and self._status != before:
             await _asked(_checked(principal, source_id))  # the checks and the list follow at once what is seen here
 
     def _begin(self, source_id: int, principal: Principal) -> None:
