@@ -21,19 +21,22 @@ def add(
     name: Annotated[str, typer.Argument(help="A name of its own.", show_default=False)],
     *,
     host: Annotated[str, typer.Option(help="Host name or address.", show_default=False)],
-    username: Annotated[str, typer.Option(help="Who signs in there.", show_default=False)],
+    username: Annotated[str, typer.Option(help="Who signs in there; a service has none.", show_default=False)] = "",
     port: Annotated[int, typer.Option(min=1, max=65_535)] = 5432,
     database: Annotated[str, typer.Option(help="The database; without: the one named like the user.")] = "",
     kind: Annotated[SourceKind, typer.Option(help="What speaks there.")] = SourceKind.POSTGRESQL,
     environment: Annotated[str, typer.Option(help="production, staging …")] = "",
     tag: Annotated[list[str] | None, typer.Option(help="May be given more than once.")] = None,
-    option: Annotated[list[str] | None, typer.Option(help="name=value, such as sslmode=require; more than once.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="name=value, such as sslmode=require or base_path=/orders; more than once.")
+    ] = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Register it without watching it.")] = False,
     no_password: Annotated[bool, typer.Option("--no-password", help="Do not ask for a password.")] = False,
 ) -> None:
     """Register a source. The password is asked for, or read from the standard input.
 
     Example: sources add orders --host db.example.org --username spillway --option sslmode=require
+    Example: sources add orders-api --kind service --host orders.example.org --port 443
     """
     settings = SourceSettings(
         name=name,
@@ -135,7 +138,7 @@ def test(source: Annotated[str, typer.Argument(help="Its id or name.", show_defa
             database=target.database,
             username=target.username,
             password=target.password,
-            options={"sslmode": target.sslmode, **({"sslrootcert": target.sslrootcert} if target.sslrootcert else {})},
+            options={**found.options, "sslmode": target.sslmode, **({"sslrootcert": target.sslrootcert} if target.sslrootcert else {})},
         )
         return await at.parts.probing.test(settings)
 

@@ -24,7 +24,7 @@ class SourceKind(StrEnum):
     SERVICE = "service"
 
 
-BUILT_KINDS = frozenset({SourceKind.POSTGRESQL})
+BUILT_KINDS = frozenset({SourceKind.POSTGRESQL, SourceKind.SERVICE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class TestStep:
-    """One step of a trial of settings: name, TCP, TLS, sign in or query. `message` says why it failed, or what was found."""
+    """One step of a trial of settings: name, TCP, TLS, sign in or query (a service: status, holders). `message` says why it failed, or what was found."""
 
     __test__: ClassVar[bool] = False
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from dashboard_app.model.breaker import BreakerLimits, BreakerState, Outcome, Ticket
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import BackendFailed, BreakerOpen, NotFound, SpillwayError
+from dashboard_app.model.errors import BackendFailed, BreakerOpen, NotFound, ProbeFailed, SpillwayError
 from dashboard_app.policy.breaker import Breaker
 from dashboard_app.policy.window import Window
 
@@ -47,8 +47,11 @@ class BreakerReading:
 
 
 def counts_as_failure(error: BaseException) -> bool:
-    """True for what says the server is sick: no answer, a garbled one, a redirect, 5xx, 429. Never for other 4xx or cancellation."""
-    if not isinstance(error, BackendFailed):
+    """True for what says the server is sick: no answer, a garbled one, a redirect, 5xx, 429. Never for other 4xx or cancellation.
+
+    A server that says `probe_failed` is well: what it was asked to look at is not.
+    """
+    if not isinstance(error, BackendFailed) or error.problem_code == ProbeFailed.code:
         return False
     is_ours = error.status is not None and 400 <= error.status < 500 and error.status != 429  # noqa: PLR2004 - HTTP's own numbers
     return error.cause == "garbage" or not is_ours

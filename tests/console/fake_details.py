@@ -162,6 +162,20 @@ class DetailBackend(FakeBackend):
             "skipped": [],
         }
 
+    async def service_status(self, principal: Principal, source_id: int) -> dict[str, Any]:
+        self._guard("service status", principal, "sources.read")
+        return status_json(27 if self.leaks else 24, level="EMERGENCY")
+
+    async def service_holders(self, principal: Principal, source_id: int) -> dict[str, Any]:
+        self._guard("service holders", principal, "pool.holders")
+        return HOLDERS | {"items": HOLDERS["items"] if self.leaks else HOLDERS["items"][3:]}
+
+    async def service_cleanup(self, principal: Principal, source_id: int, *, dry_run: bool) -> dict[str, Any]:
+        self._guard(f"service dry run {source_id}" if dry_run else f"service cleanup {source_id}", principal, "pool.cleanup")
+        found = dry_run_json(self.leaks)
+        self.leaks = self.leaks if dry_run else 0
+        return found
+
     async def history(
         self, source_id: int, metric: str, since: Any, until: Any, points: int = 300, *, principal: Principal
     ) -> list[list[float | None]]:

@@ -148,3 +148,14 @@ def test_the_range_lives_in_the_url():
     assert [choice.href for choice in choices[:3]] == ["/sources/7?range=15m", "/sources/7", "/sources/7?range=6h"]
     assert series.range_of("7d").seconds == 604_800
     assert series.range_of("nonsense").key == "1h"
+
+
+def test_a_service_is_drawn_by_its_pool():
+    assert series.chart_metrics(["capacity", "checked_out", "waiting"]) == ["latency_ms", "usage_percent", "checked_out", "waiting"]
+    drawn = [series.chart_row(name, [[0.0, 1.0]], range_s=3600, refetch_s=60, over="last 1 h") for name in ("usage_percent", "checked_out")]
+    assert [(one.title, one.unit, one.kind) for one in drawn] == [("Pool usage", "%", "line"), ("Connections in use", "", "step")]
+
+
+def test_a_source_that_answers_is_not_called_down():
+    busy = replace(GOOD, status=HealthStatus.UNHEALTHY, checks=(FAIL,))
+    assert _plain(rows.verdict(ONE, busy, is_live=True).title) == "billing-primary is unhealthy since 12:00:00"

@@ -5,7 +5,7 @@ import pytest
 from dashboard_app.console.rows import source_form
 from dashboard_app.console.rows.source_form import FieldErrors
 from dashboard_app.model.secret import Secret
-from dashboard_app.model.source import SourceKind
+from dashboard_app.model.source import BUILT_KINDS, SourceKind
 from tests.console.fake_console import source
 
 GOOD = {"name": " orders ", "kind": "postgresql", "host": "db", "port": "5432", "tags": "a, b,,a", "sslmode": "require", "password": "pw"}
@@ -57,3 +57,18 @@ def test_steps_show_how_long_each_took_and_why_the_last_failed():
         {"steps": [{"name": "TCP", "ok": True, "ms": 1.2}, {"name": "sign in", "ok": False, "ms": 8.1, "message": "no"}]}
     )
     assert [(row.name, row.tone, row.message) for row in rows] == [("TCP", "ok", ""), ("sign in", "bad", "no")]
+
+
+def test_a_service_has_a_token_and_a_path_and_keeps_what_the_form_does_not_show():
+    form = GOOD | {"kind": "service", "port": "443", "sslmode": "", "base_path": " /orders ", "password": "spw_x"}
+    assert not source_form.check(form)
+    made = source_form.settings_of(form)
+    assert (made.kind, made.database, made.username, made.options) == (SourceKind.SERVICE, "", "", {"base_path": "/orders"})
+    before = source(7, "orders", SourceKind.SERVICE, "db", 443, "", options={"sslrootcert": "/ca.pem", "base_path": "/orders"})
+    assert source_form.fields_of(before).base_path == "/orders"
+    assert source_form.settings_of(form | {"base_path": ""}, before).options == {"sslrootcert": "/ca.pem"}
+
+
+def test_each_kind_that_can_be_added_has_a_port_to_begin_with():
+    assert set(BUILT_KINDS) <= set(source_form.DEFAULT_PORTS)
+    assert source_form.SourceFields().port == source_form.DEFAULT_PORTS[source_form.SourceFields().kind]

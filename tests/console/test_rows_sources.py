@@ -123,6 +123,18 @@ def test_a_healthy_source_shows_up_to_three_key_figures():
     assert shown.is_quiet
 
 
+def test_a_service_shows_its_pool_and_its_level():
+    figures = {"checked_out": 27.0, "capacity": 30.0, "level": 3.0, "usage_percent": 90.0}
+    shown = row("o", metrics=Metrics(7, LATER, figures))
+    assert shown.why.replace(NB, " ") == "27 of 30 in use, EMERGENCY"
+    assert (shown.used, shown.limit, shown.fill) == ("27", "30", 90)
+    failed = health(7, "b", checks=[Check("pool_usage", CheckStatus.FAIL, 90.0, "%", "", "27 of 30 in use, EMERGENCY")])
+    one = source(7, "orders", SourceKind.SERVICE, "10.0.0.1", 443, "")
+    assert words.plain(why(one, failed, None, "b")) == "27 of 30 in use, EMERGENCY, since 14:02:11"
+    for strange in ({"level": 4.0}, {"level": -1.0}, {"capacity": 0.0}):
+        assert row("o", metrics=Metrics(7, LATER, figures | strange)).why == ""
+
+
 def test_never_checked_and_paused_are_told_apart():
     assert (row(".").word, row(".").why) == ("Unknown", "Not checked yet")
     assert (row("b", enabled=False).word, row("b", enabled=False).is_quiet) == ("Paused", True)

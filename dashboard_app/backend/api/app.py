@@ -17,6 +17,7 @@ from dashboard_app.backend.api.openapi import describe
 from dashboard_app.backend.api.pool import pool_routes
 from dashboard_app.backend.api.problems import LastResort, add_handlers
 from dashboard_app.backend.api.sources import source_routes
+from dashboard_app.backend.api.watched import watched_routes
 from dashboard_app.backend.drill.holds import Holds
 from dashboard_app.backend.drill.outage import Failing, Outage
 
@@ -47,6 +48,7 @@ def build_api(deps: ApiDeps, extra_routers: Sequence[APIRouter] = ()) -> FastAPI
         health_routes(deps),
         pool_routes(deps),
         source_routes(deps, metrics.saw),
+        watched_routes(deps),
         audit_routes(deps),
         metrics_routes(metrics),
         docs_routes(app),

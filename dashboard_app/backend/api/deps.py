@@ -94,6 +94,19 @@ class Sources(Protocol):
         """Remove it. Raises NotFound, Conflict (the built-in one)."""
 
 
+class WatchedGuard(Protocol):
+    """The pool guard of a watched service. Every call has a time limit and raises ProbeFailed."""
+
+    async def guard_status(self) -> dict[str, Any]:
+        """The guard's status now."""
+
+    async def guard_holders(self) -> dict[str, Any]:
+        """Who holds connections of the service."""
+
+    async def guard_cleanup(self, *, dry_run: bool) -> dict[str, Any]:
+        """Free the service's pool, or say what would be freed."""
+
+
 class Probing(Protocol):
     """The probes behind the sources."""
 
@@ -111,6 +124,9 @@ class Probing(Protocol):
 
     async def test(self, settings: SourceSettings, *, source_id: int | None = None) -> TestReport:
         """Try settings without saving them; without a password the stored one of `source_id` is used."""
+
+    async def service(self, source_id: int) -> WatchedGuard:
+        """The guard behind a source of kind `service`. Raises NotFound (also for other kinds), Conflict (paused), ProbeFailed."""
 
 
 class History(Protocol):

@@ -203,13 +203,13 @@ async def _stored_password_of(deps: ApiDeps, body: SourceTrialIn) -> int | None:
     """The source whose stored password is tried; None: the one given, or none. It is only ever sent to the server it was given for.
 
     Raises:
-        InvalidInput: `id` is given without a password, and host, port or user differ from the stored ones.
+        InvalidInput: `id` is given without a password, and kind, host, port or user differ from the stored ones.
 
     """
     if body.id is None or body.password is not None:
         return None
     stored = await deps.sources.get(body.id)
-    if (stored.host, stored.port, stored.username) != (body.host, body.port, body.username):
-        reason = "enter it again: host, port or user differ from the stored ones"
+    if (stored.kind, stored.host, stored.port, stored.username) != (body.kind, body.host, body.port, body.username):
+        reason = "enter it again: kind, host, port or user differ from the stored ones"
         raise InvalidInput("The password is needed.", ({"field": "password", "message": reason},))
     return stored.id

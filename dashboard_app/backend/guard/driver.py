@@ -30,7 +30,10 @@ def backend_pid(driver: Any) -> int | None:
     """The pid of the server process behind a live connection; None when it is closed or the driver does not know."""
     if hasattr(driver, "get_server_pid"):
         return None if driver.is_closed() else int(driver.get_server_pid())
-    pid = getattr(getattr(driver, "info", None), "backend_pid", None)
+    try:
+        pid = getattr(getattr(driver, "info", None), "backend_pid", None)
+    except Exception:  # noqa: BLE001 - psycopg raises for a closed connection, and another thread may close it at any moment
+        return None
     return None if pid is None else int(pid)
 
 

@@ -10,13 +10,14 @@ from dashboard_app.backend.sources.lanes import Lanes
 from dashboard_app.backend.sources.probes.finding import Finding, Probe
 from dashboard_app.backend.sources.probes.names import Resolver
 from dashboard_app.backend.sources.probes.postgresql import PostgresProbe
+from dashboard_app.backend.sources.probes.service import ServiceProbe
 from dashboard_app.backend.sources.probes.target import Target, target_of
 from dashboard_app.backend.sources.recall import RECENT_LETTERS, Recall
 from dashboard_app.backend.sources.recorder import Recorder
 from dashboard_app.backend.sources.registry import Sources, paused
 from dashboard_app.backend.sources.validation import check_settings
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import DatabaseUnavailable, InvalidInput, NotFound, ProbeFailed, SpillwayError
+from dashboard_app.model.errors import Conflict, DatabaseUnavailable, InvalidInput, NotFound, ProbeFailed, SpillwayError
 from dashboard_app.model.health import Health, HealthStatus, Metrics
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.source import Source, SourceKind, SourceSettings, TestReport
@@ -33,8 +34,12 @@ IDLE_S = 300.0
 TURN_S = 2.0
 SWEEP_EVERY_TURNS = 8
 BULK_LIMIT = 100
+UNREADABLE = "The stored password cannot be read with this secret key: enter it again"
 
-_PROBES: Mapping[SourceKind, Callable[[Target, Resolver, Clock], Probe]] = {SourceKind.POSTGRESQL: PostgresProbe}
+_PROBES: Mapping[SourceKind, Callable[[Target, Resolver, Clock], Probe]] = {
+    SourceKind.POSTGRESQL: PostgresProbe,
+    SourceKind.SERVICE: ServiceProbe,
+}
 _Result = TypeVar("_Result", Health, Metrics)
 
 
@@ -110,6 +115,23 @@ class Probing:
         async with self._lanes.place(slow=False):
             return await probe.test(self._limit_s)
 
+    async def service(self, source_id: int) -> ServiceProbe:
+        """The probe of a source that is a service, for what people ask of its guard.
+
+        Raises:
+            NotFound: there is no such source, or it is no service. Conflict: it is paused. ProbeFailed: its token cannot be read.
+
+        """
+        source = self._sources.known(source_id)
+        if source.kind is not SourceKind.SERVICE:
+            raise NotFound(f"Source {source_id} is no service: it has no pool guard")
+        if not source.enabled:
+            raise Conflict("The source is paused: it is not asked until it is enabled")
+        probe = await self._probe(source)
+        if not isinstance(probe, ServiceProbe):
+            raise ProbeFailed(UNREADABLE)
+        return probe
+
     def last(self, source_id: int) -> Health | None:
         """The last health; None when the source was never probed."""
         return self._recall.last(source_id)
@@ -178,7 +200,7 @@ class Probing:
         last = self._recall.last(source.id)
         since = began(last, status, now)
         latency_ms = None if finding.latency_ms is None else round(finding.latency_ms, 3)
-        message = sentence(finding.checks) if finding.checks else "The stored password cannot be read with this secret key: enter it again"
+        message = sentence(finding.checks) if finding.checks else UNREADABLE
         return Health(source.id, status, since, latency_ms, now, message, dated(finding.checks, last, now))
 
     def _is_current(self, source: Source) -> bool:

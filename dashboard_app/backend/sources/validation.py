@@ -25,6 +25,9 @@ PORT_LIMIT = 65_535
 PAGE_LIMIT, OFFSET_LIMIT = 500, 2**31 - 1
 FIELDS = frozenset(field.name for field in fields(SourceSettings))
 """What an operator may change of a source."""
+SERVICE_SSL_MODES = tuple(mode for mode in SSL_MODES if mode != "prefer")
+"""HTTP is plain or encrypted from its first byte: there is nothing to prefer."""
+_BASE_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 
 
@@ -49,7 +52,8 @@ def check_settings(settings: SourceSettings) -> None:
 
     """
     kind_of(settings.kind)
-    mistakes = [{"field": field, "message": message} for field, rule in _RULES.items() if (message := rule(getattr(settings, field)))]
+    rules = {**_RULES, **_RULES_OF_KIND.get(settings.kind, {})}
+    mistakes = [{"field": field, "message": message} for field, rule in rules.items() if (message := rule(getattr(settings, field)))]
     if mistakes:
         raise InvalidInput(f"{mistakes[0]['field']}: {mistakes[0]['message']}", tuple(mistakes))
 
@@ -162,13 +166,41 @@ def _password(value: Any) -> str:
 
 def _options(value: Any) -> str:
     """Only what a PostgreSQL source knows, each a text."""
+    return _known_options(value, ("sslmode", "sslrootcert"), SSL_MODES)
+
+
+def _service_options(value: Any) -> str:
+    """Only what a service knows: TLS from the first byte or none, and a path without dots, query or fragment."""
+    if message := _known_options(value, ("base_path", "sslmode", "sslrootcert"), SERVICE_SSL_MODES):
+        return message
+    path = value.get("base_path", "")
+    if len(path) > PATH_LIMIT or (path and not _BASE_PATH.fullmatch(path)):
+        return "base_path must begin with a slash, end without one and hold letters, digits, - _ . ~ only"
+    return "base_path must not hold . or .. as a part" if {".", ".."} & set(path.split("/")) else ""
+
+
+def _known_options(value: Any, known: tuple[str, ...], modes: tuple[str, ...]) -> str:
+    """Options of these names, TLS in one of these modes."""
     if not isinstance(value, Mapping) or not all(isinstance(part, str) for pair in value.items() for part in pair):
         return "must be names with texts"
-    if unknown := sorted(set(value) - {"sslmode", "sslrootcert"}):
-        return f"{_shown(unknown[0])} is not an option; sslmode and sslrootcert are"
-    if "sslmode" in value and value["sslmode"] not in SSL_MODES:
-        return f"sslmode must be one of {', '.join(SSL_MODES)}"
+    if unknown := sorted(set(value) - set(known)):
+        return f"{_shown(unknown[0])} is not an option; {', '.join(known[:-1])} and {known[-1]} are"
+    if "sslmode" in value and value["sslmode"] not in modes:
+        return f"sslmode must be one of {', '.join(modes)}"
     return _text(PATH_LIMIT)(value.get("sslrootcert", ""))
+
+
+def _nothing(instead: str) -> Callable[[Any], str]:
+    """A rule for a field that this kind does not have."""
+    return lambda value: "" if value == "" else f"must be empty: {instead}"
+
+
+def _token(value: Any) -> str:
+    """None, or a bearer token: what a header can carry."""
+    if message := _password(value):
+        return message
+    good = value is None or all("!" <= character <= "~" for character in value.reveal())
+    return "" if good else "must be a token of printable ASCII characters without blanks"
 
 
 def _tags(value: Any) -> str:
@@ -200,4 +232,12 @@ _RULES: Mapping[str, Callable[[Any], str]] = {
     "environment": _text(ENVIRONMENT_LIMIT),
     "tags": _tags,
     "enabled": _flag,
+}
+_RULES_OF_KIND: Mapping[SourceKind, Mapping[str, Callable[[Any], str]]] = {
+    SourceKind.SERVICE: {
+        "database": _nothing("a service is named by host, port and base_path"),
+        "username": _nothing("a service is asked with a token, which is its password"),
+        "password": _token,
+        "options": _service_options,
+    },
 }

@@ -169,15 +169,21 @@ class Backend:
 
     async def force_cleanup(self, principal: Principal, *, dry_run: bool) -> dict[str, Any]:
         """What a cleanup of the pool did, or (dry run) would do."""
-        require(principal, "pool.cleanup")
-        body, limit_s = ({"dry_run": True}, 2.0) if dry_run else (None, _CLEANUP_LIMIT_S)
+        return await self._clean(principal, _GUARD, "pool", dry_run=dry_run)
 
-        async def clean() -> dict[str, Any]:
-            return await self._caller.guard(
-                "POST", f"{_GUARD}/force-cleanup", parse_object, principal=principal, body=body, limit_s=limit_s
-            )
+    async def service_status(self, principal: Principal, source_id: int) -> dict[str, Any]:
+        """The status of a watched service's guard; a service that fails raises BackendFailed and says nothing of the server."""
+        require(principal, "sources.read")
+        return await self._caller.guard("GET", f"{_service(source_id)}/status", parse_object, principal=principal)
 
-        return await (clean() if dry_run else self.audited(principal, "pool.cleanup", "pool", clean))
+    async def service_holders(self, principal: Principal, source_id: int) -> dict[str, Any]:
+        """{"items", "call_sites"}: who holds connections of a watched service."""
+        require(principal, "pool.holders")
+        return await self._caller.guard("GET", f"{_service(source_id)}/holders", parse_object, principal=principal)
+
+    async def service_cleanup(self, principal: Principal, source_id: int, *, dry_run: bool) -> dict[str, Any]:
+        """What a cleanup of a watched service's pool did, or (dry run) would do."""
+        return await self._clean(principal, _service(source_id), f"source {source_id}", dry_run=dry_run)
 
     async def create_source(self, principal: Principal, settings: SourceSettings) -> Source:
         """The source as registered.
@@ -251,6 +257,16 @@ class Backend:
         except NotFound:
             return None
 
+    async def _clean(self, principal: Principal, guard: str, target: str, *, dry_run: bool) -> dict[str, Any]:
+        """A cleanup of the pool behind the guard calls at `guard`, or its dry run."""
+        require(principal, "pool.cleanup")
+        body, limit_s = ({"dry_run": True}, 2.0) if dry_run else (None, _CLEANUP_LIMIT_S)
+
+        async def clean() -> dict[str, Any]:
+            return await self._caller.guard("POST", f"{guard}/force-cleanup", parse_object, principal=principal, body=body, limit_s=limit_s)
+
+        return await (clean() if dry_run else self.audited(principal, "pool.cleanup", target, clean))
+
     async def _write(
         self, principal: Principal, call: tuple[str, str, Mapping[str, object] | None], target: str, parse: Callable[[Any], Value]
     ) -> Value:
@@ -271,6 +287,11 @@ class Backend:
         finally:
             if self.is_remote and self._audit is not None:
                 await self._audit.record(principal, action, target, result)
+
+
+def _service(source_id: int) -> str:
+    """Where the server passes on the guard calls of a watched service."""
+    return f"/scan/data-sources/{source_id}/guard"
 
 
 def _iso(at: datetime) -> str:

@@ -9,7 +9,7 @@ from dashboard_app.console.components.fields import choice, field
 from dashboard_app.console.components.icons import icon
 from dashboard_app.console.components.refocus import refocus
 from dashboard_app.console.pages.source_form import SourceForm
-from dashboard_app.console.rows.source_form import SSL_MODES, StepRow
+from dashboard_app.console.rows.source_form import SERVICE_SSL_MODES, SSL_MODES, StepRow
 from dashboard_app.model.source import BUILT_KINDS, SourceKind
 
 KIND_NAMES = {
@@ -80,6 +80,7 @@ def _tiles() -> rx.Component:
                     name="kind",
                     value=kind.value,
                     default_checked=kind is SourceKind.POSTGRESQL,
+                    on_change=SourceForm.choose(kind.value),
                     disabled=kind not in BUILT_KINDS,
                 ),
                 icon(theme.KIND_ICON[kind], 17),
@@ -96,33 +97,64 @@ def _tiles() -> rx.Component:
 def _fields() -> rx.Component:
     """What a connection is built from, and how people find it again."""
     values, errors = SourceForm.fields, SourceForm.errors
-    kept = rx.cond(values.has_password, "A password is kept; leave this empty to keep it", "Kept encrypted; never shown again")
     return rx.el.div(
         field("name", "Name", errors.name, default_value=values.name, wide=True),
         field("host", "Host", errors.host, default_value=values.host),
-        field("port", "Port", errors.port, default_value=values.port, input_mode="numeric"),
-        field("database", "Database", errors.database, hint="Empty: named like the user", default_value=values.database),
-        field("username", "User", errors.username, default_value=values.username),
-        field(
-            "password",
-            "Password",
-            errors.password,
-            hint=kept,
-            type="password",
-            placeholder=rx.cond(values.has_password, "set", ""),
-        ),
-        choice(
-            "sslmode",
-            "TLS",
-            [("", "default"), *((mode, mode) for mode in SSL_MODES)],
-            errors.sslmode,
-            hint="Default: prefer on loopback, else verify-full",
-            default_value=values.sslmode,
-        ),
+        field("port", "Port", errors.port, default_value=values.port, input_mode="numeric", key=values.kind),
+        rx.cond(values.kind == SourceKind.SERVICE.value, _of_a_service(), _of_a_database()),
         field("environment", "Environment", errors.environment, default_value=values.environment),
         field("tags", "Tags", errors.tags, hint="Separated by commas", default_value=values.tags),
         class_name="fields",
     )
+
+
+def _of_a_database() -> rx.Component:
+    """Who signs in where."""
+    values, errors = SourceForm.fields, SourceForm.errors
+    return rx.fragment(
+        field("database", "Database", errors.database, hint="Empty: named like the user", default_value=values.database),
+        field("username", "User", errors.username, default_value=values.username),
+        _secret("Password"),
+        _tls(SSL_MODES, "Default: prefer on loopback, else verify-full"),
+    )
+
+
+def _of_a_service() -> rx.Component:
+    """Where its guard calls are, and the token they want."""
+    values = SourceForm.fields
+    return rx.fragment(
+        _secret("Token"),
+        _tls(SERVICE_SSL_MODES, "Default: none on loopback, else verify-full"),
+        field(
+            "base_path",
+            "Path before the guard's calls",
+            "",
+            hint="Empty: they are at /api/v1/health/database",
+            default_value=values.base_path,
+            placeholder="/orders",
+            wide=True,
+        ),
+    )
+
+
+def _secret(word: str) -> rx.Component:
+    """A field for what is kept encrypted; it is never filled with what is kept."""
+    values = SourceForm.fields
+    kept = f"A {word.lower()} is kept; leave this empty to keep it"
+    return field(
+        "password",
+        word,
+        SourceForm.errors.password,
+        hint=rx.cond(values.has_password, kept, "Kept encrypted; never shown again"),
+        type="password",
+        placeholder=rx.cond(values.has_password, "set", ""),
+    )
+
+
+def _tls(modes: tuple[str, ...], hint: str) -> rx.Component:
+    """How the connection is encrypted."""
+    choices = [("", "default"), *((mode, mode) for mode in modes)]
+    return choice("sslmode", "TLS", choices, SourceForm.errors.sslmode, hint=hint, default_value=SourceForm.fields.sslmode)
 
 
 def _steps() -> rx.Component:

@@ -1,4 +1,6 @@
-"""The part of `/pool`'s state that cleans up: a dry run, the dialog it opens, the cleanup, and what it did."""
+"""The part of a page's state that cleans up a pool: a dry run, the dialog it opens, the cleanup, and what it did."""
+
+from typing import Any
 
 import reflex as rx
 
@@ -38,15 +40,19 @@ class PoolCleanup(rx.State, mixin=True):
 
     async def _look(self) -> None:
         """The dry run itself; a failure is shown where the operator looks."""
+        about = self._about()
         try:
             principal = await permitted(self, "pool.cleanup")
-            found = await console().backend.force_cleanup(principal=principal, dry_run=True)
+            found = await self._clean_up(principal, about, dry_run=True)
         except SpillwayError as failure:
             told = f"The dry run could not be done. {failure.detail}"
             async with self:
-                assign(self, busy="", **{"failure" if self.is_dialog_open else "page_failure": told})
+                if self._about() == about:
+                    assign(self, busy="", **{"failure" if self.is_dialog_open else "page_failure": told})
             return
         async with self:
+            if self._about() != about:
+                return
             now = console().clock
             level = self._level or Level.NORMAL.value
             plan = cleanup.plan(found, at=words.clock(now.now()), level_now=level)
@@ -61,21 +67,31 @@ class PoolCleanup(rx.State, mixin=True):
                 return
             is_stale = console().clock.monotonic() - self._planned_mono > cleanup.GOOD_FOR_S
             assign(self, busy="looking" if is_stale else "cleaning", failure="")
-            planned = self.plan.wins
+            planned, about = self.plan.wins, self._about()
         if is_stale:
             await self._look()
             return
         try:
             principal = await permitted(self, "pool.cleanup")
-            done = await console().backend.force_cleanup(principal=principal, dry_run=False)
+            done = await self._clean_up(principal, about, dry_run=False)
         except SpillwayError as failure:
             async with self:
-                assign(self, busy="", failure=f"{failure.detail} Nothing is known to have been done; dry run again.")
+                if self._about() == about:
+                    assign(self, busy="", failure=f"{failure.detail} Nothing is known to have been done; dry run again.")
             return
         async with self:
-            assign(self, busy="", is_dialog_open=False, has_result=True, result=cleanup.result(done, planned=planned))
+            if self._about() == about:
+                assign(self, busy="", is_dialog_open=False, has_result=True, result=cleanup.result(done, planned=planned))
         console().acted()
         await self._cleaned_up(principal)
+
+    def _about(self) -> int:
+        """Whose pool the page is about: the source's number, 0 for this server's own. What comes in for another is not shown."""
+        return 0
+
+    async def _clean_up(self, principal: Principal, _about: int, *, dry_run: bool) -> dict[str, Any]:
+        """Clean up that pool, or say what that would do."""
+        return await console().backend.force_cleanup(principal=principal, dry_run=dry_run)
 
     async def _cleaned_up(self, principal: Principal) -> None:
         """What the page shows beside the result; each page says for itself."""

@@ -13,6 +13,7 @@ from dashboard_app.console.components.icons import KIND_ICONS, icon, icon_of
 from dashboard_app.console.components.live import age, sentence, strip
 from dashboard_app.console.components.shell import link, shell
 from dashboard_app.console.components.source_form import source_dialogs
+from dashboard_app.console.pages.service_panel import service_panel
 from dashboard_app.console.pages.shell_state import ShellState
 from dashboard_app.console.pages.source_actions import SourceActions
 from dashboard_app.console.pages.source_form import SourceForm
@@ -46,7 +47,11 @@ def _source() -> rx.Component:
     return rx.el.section(
         _head(),
         _identity(),
-        rx.cond(state.figures.length() > 0, facts(state.figures), rx.fragment()),
+        rx.cond(
+            state.is_service,
+            service_panel(state.source_number),
+            rx.cond(state.figures.length() > 0, facts(state.figures), rx.fragment()),
+        ),
         _checks(),
         state_band(state.band),
         _charts(),

@@ -1,5 +1,6 @@
 """The state of the dialogs that add, edit and delete a source. No password ever stands in it: it passes through one event."""
 
+from dataclasses import replace
 from typing import Any
 
 import reflex as rx
@@ -8,6 +9,7 @@ from dashboard_app.console import words
 from dashboard_app.console.context import console
 from dashboard_app.console.pages.shell_state import ShellState
 from dashboard_app.console.rows.source_form import (
+    DEFAULT_PORTS,
     FieldErrors,
     SourceFields,
     StepRow,
@@ -28,6 +30,7 @@ POLICY = {
     "source_form.add": "sources.write",
     "source_form.edit": "sources.write",
     "source_form.show": "sources.write",
+    "source_form.choose": "sources.write",
     "source_form.intend": "sources.write",
     "source_form.submit": "sources.write",
     "source_form.ask_delete": "sources.write",
@@ -75,6 +78,13 @@ class SourceForm(rx.State):
     def show(self, is_open: bool) -> None:
         """Close the form (or keep it open)."""
         self.is_open = is_open
+
+    @rx.event
+    def choose(self, kind: str) -> None:
+        """Show the fields of a kind, for a new source."""
+        if kind in DEFAULT_PORTS and not self.fields.id:
+            self.fields = replace(self.fields, kind=kind, port=DEFAULT_PORTS[kind])
+            self.errors, self.note, self.steps = FieldErrors(), "", []
 
     @rx.event
     def intend(self, what: str) -> None:

@@ -117,13 +117,25 @@ _TITLES = {
     "replication_lag_s": "Replication lag",
     "longest_query_s": "Longest query",
     "cache_hit_percent": "Cache hits",
+    "usage_percent": "Pool usage",
+    "checked_out": "Connections in use",
+    "waiting": "Waiting for a connection",
 }
-_UNITS = {LATENCY: "ms", "connections_used": "", "transactions_per_s": "tx/s", "replication_lag_s": "s", "longest_query_s": "s"}
+_UNITS = {LATENCY: "ms", "connections_used": "", "transactions_per_s": "tx/s", "replication_lag_s": "s", "longest_query_s": "s"} | {
+    "usage_percent": "%",
+    "checked_out": "",
+    "waiting": "",
+}
+_OF_A_SERVICE = ("usage_percent", "checked_out", "waiting")
+_STEPS = frozenset({"connections_used", "checked_out", "waiting"})
+"""Whole numbers that stay what they are until they change."""
 _KEY_METRICS = ("replication_lag_s", "longest_query_s", "cache_hit_percent")
 
 
 def chart_metrics(measured: Sequence[str]) -> list[str]:
-    """The four metrics to draw: latency, connections, transactions, and the first key metric that was measured."""
+    """The four metrics to draw: latency, connections, transactions, and the first key metric that was measured; a pool's for a service."""
+    if "checked_out" in measured:
+        return [LATENCY, *_OF_A_SERVICE]
     key = next((name for name in _KEY_METRICS if name in measured), "longest_query_s")
     return [LATENCY, "connections_used", "transactions_per_s", key]
 
@@ -135,7 +147,7 @@ def chart_row(
     title, shown_unit = _titled(metric, unit)
     gap_s = gap_after(range_s, refetch_s)
     data = columns(points, gap_s=gap_s, span=None if until_s is None else (until_s - range_s, until_s))
-    kind = "step" if metric == "connections_used" else "line"
+    kind = "step" if metric in _STEPS else "line"
     note = "" if has_values(data) else "No samples in this range yet. Each round adds one."
     return ChartRow(metric, title, shown_unit, kind, data, spoken(title, data, shown_unit, over), note, gap_s)
 

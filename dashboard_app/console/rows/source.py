@@ -82,7 +82,7 @@ def _state(source: Source, status: HealthStatus, health: Health | None) -> str:
     return {
         HealthStatus.HEALTHY: "healthy",
         HealthStatus.DEGRADED: "degraded",
-        HealthStatus.UNHEALTHY: "down",
+        HealthStatus.UNHEALTHY: "down" if health.latency_ms is None else "unhealthy",
         HealthStatus.UNKNOWN: "unknown",
     }[status]
 

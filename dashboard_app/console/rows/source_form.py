@@ -10,6 +10,10 @@ from dashboard_app.model.source import BUILT_KINDS, Source, SourceKind, SourceSe
 
 SSL_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 """What PostgreSQL clients call their modes; none chosen: prefer on loopback, verify-full elsewhere."""
+SERVICE_SSL_MODES = tuple(mode for mode in SSL_MODES if mode != "prefer")
+"""HTTP is plain or encrypted from its first byte."""
+DEFAULT_PORTS = {SourceKind.POSTGRESQL.value: "5432", SourceKind.PGBOUNCER.value: "6432", SourceKind.SERVICE.value: "443"}
+"""The port that a new source of a kind most likely has."""
 _LARGEST_PORT = 65_535
 _LONGEST = 200
 
@@ -26,6 +30,7 @@ class SourceFields:
     database: str = ""
     username: str = ""
     sslmode: str = ""
+    base_path: str = ""
     environment: str = ""
     tags: str = ""
     has_password: bool = False
@@ -73,6 +78,7 @@ def fields_of(source: Source) -> SourceFields:
         database=source.database,
         username=source.username,
         sslmode=source.options.get("sslmode", ""),
+        base_path=source.options.get("base_path", ""),
         environment=source.environment,
         tags=", ".join(source.tags),
         has_password=True,
@@ -98,10 +104,9 @@ def check(form: Mapping[str, Any]) -> FieldErrors:
 
 def settings_of(form: Mapping[str, Any], before: Source | None = None) -> SourceSettings:
     """The settings a checked form stands for; options the form does not show are kept from `before`."""
-    options = dict(before.options) if before else {}
-    options.pop("sslmode", None)
-    if mode := _text(form, "sslmode"):
-        options["sslmode"] = mode
+    shown = ("sslmode", "base_path")
+    options = {name: value for name, value in (before.options if before else {}).items() if name not in shown}
+    options |= {name: value for name in shown if (value := _text(form, name))}
     password = str(form.get("password") or "")
     return SourceSettings(
         name=_text(form, "name"),

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from dashboard_app.console import theme, words
 from dashboard_app.model.health import CheckStatus, Health, HealthStatus, Metrics
+from dashboard_app.model.pool import Level
 from dashboard_app.model.source import Source
 
 REFUSED = "Connection refused"
@@ -127,6 +128,9 @@ def key_figures(metrics: Metrics | None) -> str:
     """Up to three figures: lag 0.2 s · 640 tx/s · cache hit 99.6 %; empty when nothing was measured."""
     if metrics is None:
         return ""
+    if (pool := _pool(metrics.metrics)) is not None:
+        used, capacity, level = pool
+        return f"{words.count(used)} of {words.count(capacity)} in use, {level.value}".replace(" ", words.NB, 3)
     shown = [
         text.format(words.quantity(metrics.metrics[name], _unit(name, metrics.units))).replace(" ", words.NB)
         for name, text in _FIGURES
@@ -181,9 +185,18 @@ def _since(health: Health) -> str:
     return f"since {words.clock(health.since)}" if health.since and health.status is not HealthStatus.DEGRADED else ""
 
 
+def _pool(metrics: Mapping[str, float]) -> tuple[float, float, Level] | None:
+    """Connections in use, the most there may be, and the level of a service's pool; None for other sources."""
+    used, capacity, level = (metrics.get(name) for name in ("checked_out", "capacity", "level"))
+    if used is None or not capacity or level is None or not 0 <= level < len(Level):
+        return None
+    return used, capacity, list(Level)[int(level)]
+
+
 def _connections(metrics: Mapping[str, float]) -> tuple[str, str, int]:
     """Used, the limit, and the bar's width in percent; a dash when they are not known."""
-    used, limit = metrics.get("connections_used"), metrics.get("connections_max")
+    pool = _pool(metrics)
+    used, limit = pool[:2] if pool is not None else (metrics.get("connections_used"), metrics.get("connections_max"))
     if used is None or not limit:
         return words.UNKNOWN, "", 0
     return words.count(used), words.count(limit), min(round(100 * used / limit), 100)

@@ -182,6 +182,23 @@ class FakeSources:
         del self.all[source_id]
 
 
+class FakeService:
+    """The guard of a watched service: what this API's own says."""
+
+    def __init__(self, guard: FakeGuard) -> None:
+        self.guard = guard
+
+    async def guard_status(self) -> dict[str, Any]:
+        return self.guard.status(call_sites=False)
+
+    async def guard_holders(self) -> dict[str, Any]:
+        return self.guard.holders_json()
+
+    async def guard_cleanup(self, *, dry_run: bool) -> dict[str, Any]:
+        self.guard.cleanups.append(dry_run)
+        return FakeCleanup(dry_run).to_json()
+
+
 class FakeProbing:
     def __init__(self, sources: FakeSources) -> None:
         self.sources = sources
@@ -208,6 +225,16 @@ class FakeProbing:
     async def test(self, settings: SourceSettings, *, source_id: int | None = None) -> TestReport:
         self.tried.append((settings, source_id))
         return TestReport(True, (TestStep("name", True, 0.1), TestStep("TCP", True, 0.2)))
+
+    async def service(self, source_id: int) -> FakeService:
+        source = await self.sources.get(source_id)
+        if source.kind != "service":
+            raise NotFound("It is no service.")
+        if not source.enabled:
+            raise Conflict("It is paused.")
+        if self.failure:
+            raise self.failure
+        return FakeService(FakeGuard())
 
 
 class FakeHistory:

@@ -161,6 +161,7 @@ async def test_a_bad_source_is_refused_with_a_reason_per_field(world, client, me
         ("POST", "/scan/data-sources/test"),
         ("PATCH", "/scan/data-sources/1"),
         ("POST", "/api/v1/health/database/force-cleanup"),
+        ("POST", "/scan/data-sources/1/guard/force-cleanup"),
         ("POST", "/api/v1/drill/hold"),
         ("POST", "/api/v1/drill/burst"),
         ("POST", "/api/v1/drill/fail"),
@@ -179,7 +180,7 @@ async def test_a_bad_query_is_refused(client, query):
 
 
 @pytest.mark.parametrize("bad", BAD_IDS, ids=lambda bad: bad[:40])
-@pytest.mark.parametrize("rest", ["", "/health", "/stats", "/history?metric=latency_ms"])
+@pytest.mark.parametrize("rest", ["", "/health", "/stats", "/history?metric=latency_ms", "/guard/status", "/guard/holders"])
 async def test_an_id_that_is_none_is_unknown(client, bad, rest):
     assert_problem(await client.get(f"/scan/data-sources/{bad}{rest}"), 404, "not_found")
 
@@ -197,6 +198,9 @@ async def test_an_id_that_is_none_can_neither_be_changed_nor_deleted(client, bad
         ("/api/v1/health/database/force-cleanup", {"dry_run": "yes"}),
         ("/api/v1/health/database/force-cleanup", {"dry": True}),
         ("/api/v1/health/database/force-cleanup", []),
+        ("/scan/data-sources/1/guard/force-cleanup", {"dry_run": 1}),
+        ("/scan/data-sources/1/guard/force-cleanup", {"dry": True}),
+        ("/scan/data-sources/1/guard/force-cleanup", "x"),
         ("/api/v1/drill/hold", {"connections": -1}),
         ("/api/v1/drill/hold", {"connections": 1001}),
         ("/api/v1/drill/hold", {"connections": 1.5}),
@@ -311,6 +315,7 @@ CALLS = st.sampled_from(
         ("POST", "/scan/data-sources/test"),
         ("PATCH", "/scan/data-sources/1"),
         ("POST", "/api/v1/health/database/force-cleanup"),
+        ("POST", "/scan/data-sources/1/guard/force-cleanup"),
         ("POST", "/api/v1/drill/fail"),
     ]
 )

@@ -33,6 +33,9 @@ BUILT = {
     ("get", "/scan/data-sources/{source_id}/stats"),
     ("get", "/scan/data-sources/{source_id}/history"),
     ("get", "/scan/data-sources/{source_id}/timeline"),
+    ("get", "/scan/data-sources/{source_id}/guard/status"),
+    ("get", "/scan/data-sources/{source_id}/guard/holders"),
+    ("post", "/scan/data-sources/{source_id}/guard/force-cleanup"),
     ("get", "/api/v1/audit"),
     ("get", "/api/v1/audit.csv"),
     ("get", "/metrics"),
@@ -42,7 +45,7 @@ SOURCE = {"name": "orders", "kind": "postgresql", "host": "127.0.0.1", "port": 5
 REQUESTS: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/scan/data-sources"): {"json": SOURCE},
     ("post", "/scan/data-sources/test"): {"json": SOURCE},
-    ("patch", "/scan/data-sources/{source_id}"): {"json": {"enabled": False}},
+    ("patch", "/scan/data-sources/{source_id}"): {"json": {"enabled": True}},
     ("get", "/scan/data-sources/health"): {"params": {"ids": "1"}},
     ("get", "/scan/data-sources/stats"): {"params": {"ids": "1"}},
     ("get", "/scan/data-sources/{source_id}/history"): {"params": {"metric": "latency_ms"}},
@@ -86,7 +89,7 @@ async def test_every_reference_leads_somewhere(client):
 
 async def test_every_call_answers_as_declared():
     world = World(demo=True)
-    world.sources.add("own")
+    world.sources.add("own", kind="service")
     document = world.app.openapi()
     order = sorted(operations(document), key=lambda one: one[0] == "delete")
     async with world.client() as client:

@@ -2,6 +2,7 @@ import sys
 import threading
 from types import SimpleNamespace
 
+import psycopg
 import pytest
 
 from dashboard_app.backend.guard.call_site import UNKNOWN, call_site
@@ -68,3 +69,11 @@ def test_call_sites_are_counted_with_their_seconds_and_bounded_in_number() -> No
     assert rows[0] == {"call_site": "site 7", "checkouts": 101, "held_s_total": 50.501, "held_s_p95": 0.95}
     assert [row["checkouts"] for row in rows if row["call_site"] == OTHER] == [100]
     assert len(rows) == 501
+
+
+def test_a_connection_that_another_thread_has_closed_has_no_pid(postgres) -> None:
+    to = postgres.address()
+    connection = psycopg.connect(host=to.host, port=to.port, user=to.user, password=to.password.reveal(), dbname=to.database)
+    assert backend_pid(connection) == connection.info.backend_pid
+    connection.close()
+    assert (backend_pid(connection), driver_state(connection)) == (None, HolderState.IDLE)

@@ -2,11 +2,17 @@
 
 import asyncio
 import contextlib
+import datetime as dt
+import ipaddress
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import asyncpg
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from dashboard_app.backend.sources.assembly import SourceParts, build_sources
 from dashboard_app.backend.sources.probes.names import Resolver
@@ -143,3 +149,27 @@ async def listener() -> AsyncIterator[Callable[..., Awaitable[int]]]:
         for task in answering:
             task.cancel()
         await asyncio.gather(*answering, return_exceptions=True)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """The path of a self-signed certificate for 127.0.0.1 with its key in the same file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test")])
+    now = dt.datetime.now(dt.UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(built.public_bytes(serialization.Encoding.PEM) + private)
+    return path

@@ -89,6 +89,61 @@ def test_what_is_not_acceptable_is_named_by_its_field(field, value):
     assert [error["field"] for error in caught.value.errors] == [field]
 
 
+SERVICE = SourceSettings("orders-api", SourceKind.SERVICE, "orders.example.org", 443, password=Secret("spw_a-token"))
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {},
+        {"password": None},
+        {"password": Secret("")},
+        {"password": Secret("a+b/c==")},
+        {"options": {"base_path": ""}},
+        {"options": {"base_path": "/orders"}},
+        {"options": {"base_path": "/a-b/c_d/e.f~g"}},
+        {"options": {"sslmode": "disable"}},
+        {"options": {"sslmode": "verify-full", "sslrootcert": "/etc/ssl/ca.pem", "base_path": "/x"}},
+    ],
+)
+def test_a_service_is_a_host_a_port_a_token_and_how_to_get_there(over):
+    check_settings(replace(SERVICE, **over))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("database", "orders", "must be empty: a service is named by host, port and base_path"),
+        ("username", "me", "must be empty: a service is asked with a token, which is its password"),
+        ("password", Secret("two words"), "a token of printable ASCII characters without blanks"),
+        ("password", Secret("a\nX-Other: b"), "a token of printable ASCII characters without blanks"),
+        ("password", Secret("tökén"), "a token of printable ASCII characters without blanks"),
+        ("password", Secret("x" * 1001), "at most 1000"),
+        ("options", {"sslmode": "prefer"}, "sslmode must be one of disable, require, verify-ca, verify-full"),
+        ("options", {"tls": "true"}, "tls is not an option; base_path, sslmode and sslrootcert are"),
+        ("options", {"base_path": "orders"}, "must begin with a slash"),
+        ("options", {"base_path": "/orders/"}, "end without one"),
+        ("options", {"base_path": "//evil.example.org"}, "must begin with a slash"),
+        ("options", {"base_path": "/a?b"}, "letters, digits"),
+        ("options", {"base_path": "/a#b"}, "letters, digits"),
+        ("options", {"base_path": "/a%2f"}, "letters, digits"),
+        ("options", {"base_path": "/a\r\nX: y"}, "letters, digits"),
+        ("options", {"base_path": "/a\n"}, "letters, digits"),
+        ("options", {"base_path": "/../admin"}, "must not hold . or .."),
+        ("options", {"base_path": "/a/./b"}, "must not hold . or .."),
+        ("options", {"base_path": "/" + "x" * 1000}, "base_path"),
+        ("options", {"base_path": 7}, "must be names with texts"),
+        ("host", "http://orders", "must be a host name"),
+    ],
+)
+def test_what_a_service_cannot_have_is_named_with_its_reason(field, value, says):
+    with pytest.raises(InvalidInput) as caught:
+        check_settings(replace(SERVICE, **{field: value}))
+    (error,) = caught.value.errors
+    assert error["field"] == field
+    assert says in error["message"]
+
+
 def test_all_mistakes_are_named_at_once():
     with pytest.raises(InvalidInput) as caught:
         check_settings(replace(GOOD, name="", port=0, tags=("",)))

@@ -74,6 +74,8 @@ async def test_the_right_is_checked_before_anything_is_sent(tmp_path: Path) -> N
         backend.force_cleanup(VIEWER, dry_run=False),
         backend.holders(VIEWER),
         backend.pool_history(VIEWER),
+        backend.service_holders(VIEWER, 7),
+        backend.service_cleanup(VIEWER, 7, dry_run=True),
         backend.drill(VIEWER, "hold", {}),
         backend.health(1, principal=VIEWER),
     ):
@@ -182,9 +184,14 @@ async def test_with_another_machine_as_server_the_human_is_audited_here_failures
     with pytest.raises(BackendFailed):
         await backend.force_cleanup(ADMIN, dry_run=False)
     with pytest.raises(BackendFailed):
+        await backend.service_cleanup(ADMIN, 7, dry_run=False)
+    with pytest.raises(BackendFailed):
+        await backend.service_cleanup(ADMIN, 7, dry_run=True)
+    with pytest.raises(BackendFailed):
         await backend.delete_source(ADMIN, 7)
     assert book.rows == [
         ("ana", "pool.cleanup", "pool", "backend_failed"),
+        ("ana", "pool.cleanup", "source 7", "backend_failed"),
         ("ana", "sources.write", "DELETE source 7", "backend_failed"),
     ]
 
@@ -196,3 +203,19 @@ async def test_a_failure_carries_the_start_of_its_request_id(tmp_path: Path) -> 
         await console_over(api, tmp_path).backend.holders(ADMIN)
     assert len(failed.value.reference) == 8
     assert api.scopes[-1]["spillway.request_id"].startswith(failed.value.reference)
+
+
+async def test_a_watched_service_that_fails_says_nothing_of_the_server_that_watches_it(tmp_path: Path) -> None:
+    api, heard = Api(), []
+    console = console_over(api, tmp_path)
+    console.backend._caller.on_failure = lambda: heard.append(1)
+    api.status, api.body = 502, orjson.dumps({"detail": "Connection refused", "code": "probe_failed"})
+    for ask in (console.backend.service_status(ADMIN, 7), console.backend.service_holders(ADMIN, 7)):
+        with pytest.raises(BackendFailed, match="Connection refused"):
+            await ask
+    assert heard == []
+    api.body = orjson.dumps({"detail": "no", "code": "backend_failed"})
+    with pytest.raises(BackendFailed):
+        await console.backend.service_status(ADMIN, 7)
+    assert heard == [1]
+    assert [path for _, path, _, _ in api.seen][:2] == ["/scan/data-sources/7/guard/status", "/scan/data-sources/7/guard/holders"]

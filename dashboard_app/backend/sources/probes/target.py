@@ -4,14 +4,17 @@ import ipaddress
 from dataclasses import dataclass
 
 from dashboard_app.model.secret import Secret
-from dashboard_app.model.source import Source, SourceSettings
+from dashboard_app.model.source import Source, SourceKind, SourceSettings
 
 SSL_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One PostgreSQL database and how to sign in. `host` beginning with a slash is a socket's folder (own database only)."""
+    """One PostgreSQL database and how to sign in. `host` beginning with a slash is a socket's folder (own database only).
+
+    Of a service: `password` is its bearer token, `base_path` stands before the guard's own paths; database and username are empty.
+    """
 
     host: str
     port: int
@@ -20,11 +23,17 @@ class Target:
     password: Secret
     sslmode: str
     sslrootcert: str = ""
+    base_path: str = ""
 
 
 def target_of(fields: Source | SourceSettings, password: Secret) -> Target:
     """The target these fields mean: an empty database is the one named like the user, an empty sslmode the safe default."""
     sslmode = fields.options.get("sslmode") or default_sslmode(fields.host)
+    if fields.kind is SourceKind.SERVICE:
+        sslmode = "disable" if sslmode == "prefer" else sslmode  # HTTP is plain or encrypted from its first byte
+        return Target(
+            fields.host, fields.port, "", "", password, sslmode, fields.options.get("sslrootcert", ""), fields.options.get("base_path", "")
+        )
     database = fields.database or fields.username
     return Target(fields.host, fields.port, database, fields.username, password, sslmode, fields.options.get("sslrootcert", ""))
 
