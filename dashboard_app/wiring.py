@@ -125,6 +125,7 @@ class App:
             ping=self.database.ping,
             sources=self.sources.sources,
             probing=self.sources.probing,
+            poolers=self.sources.poolers,
             history=self.sources.history,
             audit=self.audit,
             readiness=self.missing,

@@ -24,7 +24,7 @@ class SourceKind(StrEnum):
     SERVICE = "service"
 
 
-BUILT_KINDS = frozenset({SourceKind.POSTGRESQL})
+BUILT_KINDS = frozenset({SourceKind.POSTGRESQL, SourceKind.PGBOUNCER})
 
 
 @dataclass(frozen=True, slots=True)

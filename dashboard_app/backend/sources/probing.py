@@ -9,6 +9,7 @@ from dashboard_app.backend.sources.flights import Flights
 from dashboard_app.backend.sources.lanes import Lanes
 from dashboard_app.backend.sources.probes.finding import Finding, Probe
 from dashboard_app.backend.sources.probes.names import Resolver
+from dashboard_app.backend.sources.probes.pgbouncer import PgBouncerProbe
 from dashboard_app.backend.sources.probes.postgresql import PostgresProbe
 from dashboard_app.backend.sources.probes.target import Target, target_of
 from dashboard_app.backend.sources.recall import RECENT_LETTERS, Recall
@@ -16,7 +17,7 @@ from dashboard_app.backend.sources.recorder import Recorder
 from dashboard_app.backend.sources.registry import Sources, paused
 from dashboard_app.backend.sources.validation import check_settings
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import DatabaseUnavailable, InvalidInput, NotFound, ProbeFailed, SpillwayError
+from dashboard_app.model.errors import Conflict, DatabaseUnavailable, InvalidInput, NotFound, ProbeFailed, SpillwayError
 from dashboard_app.model.health import Health, HealthStatus, Metrics
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.source import Source, SourceKind, SourceSettings, TestReport
@@ -34,8 +35,13 @@ TURN_S = 2.0
 SWEEP_EVERY_TURNS = 8
 BULK_LIMIT = 100
 
-_PROBES: Mapping[SourceKind, Callable[[Target, Resolver, Clock], Probe]] = {SourceKind.POSTGRESQL: PostgresProbe}
+_UNREADABLE = "The stored password cannot be read with this secret key: enter it again"
+_PROBES: Mapping[SourceKind, Callable[[Target, Resolver, Clock], Probe]] = {
+    SourceKind.POSTGRESQL: PostgresProbe,
+    SourceKind.PGBOUNCER: PgBouncerProbe,
+}
 _Result = TypeVar("_Result", Health, Metrics)
+_Read = TypeVar("_Read")
 
 
 class Probing:
@@ -94,6 +100,26 @@ class Probing:
     async def stats(self, source_ids: Sequence[int]) -> list[Metrics]:
         """The metrics of up to 100 sources in the order asked, as `healths`; one that finds no place has none."""
         return await self._bulk(source_ids, self.metrics, lambda source_id: Metrics(source_id, self._clock.now(), {}, {}))
+
+    async def reading(self, source_id: int, name: str, read: Callable[[Probe, float], Awaitable[_Read]]) -> _Read:
+        """What `read` finds over the source's own connection, in turn with its other readings and shared like them under `name`.
+
+        Raises:
+            NotFound: no such source. Conflict: it is paused. ProbeFailed: it gave no answer. DeadlinePassed: too many are under way.
+
+        """
+        source = self._sources.known(source_id)
+        if not source.enabled:
+            raise Conflict("This source is paused: enable it first")
+
+        async def work() -> _Read:
+            async with self._lanes.place(slow=source.id in self._silent):
+                probe = await self._probe(source)
+                if probe is None:
+                    raise ProbeFailed(_UNREADABLE)
+                return await read(probe, self._limit_s)
+
+        return await self._flights.shared(source, name, work)
 
     async def test(self, settings: SourceSettings, *, source_id: int | None = None) -> TestReport:
         """Try settings without saving them; without a password the stored one of `source_id` is used.
@@ -178,7 +204,7 @@ class Probing:
         last = self._recall.last(source.id)
         since = began(last, status, now)
         latency_ms = None if finding.latency_ms is None else round(finding.latency_ms, 3)
-        message = sentence(finding.checks) if finding.checks else "The stored password cannot be read with this secret key: enter it again"
+        message = sentence(finding.checks) if finding.checks else _UNREADABLE
         return Health(source.id, status, since, latency_ms, now, message, dated(finding.checks, last, now))
 
     def _is_current(self, source: Source) -> bool:

@@ -4,8 +4,10 @@ import ipaddress
 from dataclasses import dataclass
 
 from dashboard_app.model.secret import Secret
-from dashboard_app.model.source import Source, SourceSettings
+from dashboard_app.model.source import Source, SourceKind, SourceSettings
 
+CONSOLE = "pgbouncer"
+"""The database that is PgBouncer's admin console."""
 SSL_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 
 
@@ -23,9 +25,9 @@ class Target:
 
 
 def target_of(fields: Source | SourceSettings, password: Secret) -> Target:
-    """The target these fields mean: an empty database is the one named like the user, an empty sslmode the safe default."""
+    """The target these fields mean: an empty database is the one named like the user (PgBouncer: its console), an empty sslmode the safe default."""
     sslmode = fields.options.get("sslmode") or default_sslmode(fields.host)
-    database = fields.database or fields.username
+    database = fields.database or (CONSOLE if fields.kind is SourceKind.PGBOUNCER else fields.username)
     return Target(fields.host, fields.port, database, fields.username, password, sslmode, fields.options.get("sslrootcert", ""))
 
 
