@@ -38,7 +38,7 @@ def build_sources(
 ) -> SourceParts:
     """Everything about sources. `label` names the checkouts of samples, as `lambda: guard.holding(task="sources.samples")`."""
     recall, samples = Recall(), SampleStore(database)
-    sources = Sources(SourceStore(database), database.address, vault, recall, clock)
+    sources = Sources(SourceStore(database), database.direct_address, vault, recall, clock)
     recorder = Recorder(samples, clock, settings.samples_keep_days, label)
     probing = Probing(sources, samples, recorder, recall, clock, probe_timeout_s=settings.probe_timeout_s)
     return SourceParts(sources, probing, History(samples), recorder, Poolers(sources, probing, clock))

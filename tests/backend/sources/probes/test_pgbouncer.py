@@ -55,6 +55,8 @@ async def through(postgres):
     yield connect
     for connection in opened:
         connection.terminate()
+    # a session that sleeps hears nothing of its client's end
+    postgres.execute("SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = $1", "spillway_test")
 
 
 def named(finding):
