@@ -15,6 +15,7 @@ from dashboard_app.console.pages import (
     palette_state,
     pool,
     pool_state,
+    pooler_state,
     settings,
     shell_state,
     source,
@@ -49,11 +50,11 @@ ADDRESSES = frozenset(page.route for page in PAGES.values() if page.route != "/"
 STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail")]
 POLICY: Mapping[str, str] = {
     handler: action
-    for module in (shell_state, palette_state, source_actions, source_form, *(page.module for page in PAGES.values()))
+    for module in (shell_state, palette_state, pooler_state, source_actions, source_form, *(page.module for page in PAGES.values()))
     for handler, action in module.POLICY.items()
 }
 """Every event handler of every page → the action it needs."""
-UNATTENDED = ("pool_state.read_details", "source_state.read_charts", "drill_state.watch")
+UNATTENDED = ("pool_state.read_details", "source_state.read_charts", "pooler_state.read", "drill_state.watch")
 """What open pages read by themselves every few seconds."""
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from dashboard_app.model.breaker import BreakerLimits, BreakerState, Outcome, Ticket
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import BackendFailed, BreakerOpen, NotFound, SpillwayError
+from dashboard_app.model.errors import BackendFailed, BreakerOpen, NotFound, ProbeFailed, SpillwayError
 from dashboard_app.policy.breaker import Breaker
 from dashboard_app.policy.window import Window
 
@@ -47,11 +47,14 @@ class BreakerReading:
 
 
 def counts_as_failure(error: BaseException) -> bool:
-    """True for what says the server is sick: no answer, a garbled one, a redirect, 5xx, 429. Never for other 4xx or cancellation."""
+    """True for what says the server is sick: no answer, a garbled one, a redirect, 5xx, 429. Never for other 4xx or cancellation.
+
+    Nor for its word that a source is down: it works, and says so.
+    """
     if not isinstance(error, BackendFailed):
         return False
     is_ours = error.status is not None and 400 <= error.status < 500 and error.status != 429  # noqa: PLR2004 - HTTP's own numbers
-    return error.cause == "garbage" or not is_ours
+    return error.cause == "garbage" or not (is_ours or error.problem_code == ProbeFailed.code)
 
 
 class NamedBreaker:

@@ -101,7 +101,13 @@ def _fields() -> rx.Component:
         field("name", "Name", errors.name, default_value=values.name, wide=True),
         field("host", "Host", errors.host, default_value=values.host),
         field("port", "Port", errors.port, default_value=values.port, input_mode="numeric"),
-        field("database", "Database", errors.database, hint="Empty: named like the user", default_value=values.database),
+        field(
+            "database",
+            "Database",
+            errors.database,
+            hint="Empty: named like the user; PgBouncer: its console",
+            default_value=values.database,
+        ),
         field("username", "User", errors.username, default_value=values.username),
         field(
             "password",

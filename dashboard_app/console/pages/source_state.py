@@ -8,6 +8,7 @@ import reflex as rx
 
 from dashboard_app.console import words
 from dashboard_app.console.context import console
+from dashboard_app.console.pages.pooler_state import PoolerState
 from dashboard_app.console.pages.shell_state import ShellState, enter, fill
 from dashboard_app.console.pages.source_reads import read_band, read_charts
 from dashboard_app.console.rows import series, tail, timeline
@@ -15,7 +16,7 @@ from dashboard_app.console.rows import source as rows
 from dashboard_app.console.rows.pool import Fact
 from dashboard_app.console.session import assign, principal_of
 from dashboard_app.model.errors import NotSignedIn, SpillwayError
-from dashboard_app.model.source import OWN_SOURCE_ID
+from dashboard_app.model.source import OWN_SOURCE_ID, SourceKind
 from dashboard_app.policy.permission import allowed, refusal
 
 POLICY = {
@@ -35,6 +36,7 @@ class SourceState(rx.State):
     missing: str = ""
     is_enabled: bool = True
     is_own: bool = False
+    is_pooler: bool = False
     verdict: rows.SourceVerdict = rows.SourceVerdict()
     facts: rows.SourceFacts = rows.SourceFacts()
     checks: list[rows.CheckRow] = []  # noqa: RUF012 - Reflex copies a state's defaults
@@ -89,7 +91,9 @@ class SourceState(rx.State):
             refused_write="" if allowed(principal.role, "sources.write") else refusal(principal.role, "sources.write"),
         )
         self._show()
-        return SourceState.read_charts if number and not self.missing else None
+        if not number or self.missing:
+            return None
+        return [SourceState.read_charts, PoolerState.read(number)] if self.is_pooler else SourceState.read_charts
 
     @rx.event(background=True)
     async def read_charts(self) -> None:
@@ -149,6 +153,7 @@ class SourceState(rx.State):
             is_loading=False,
             is_enabled=source.enabled,
             is_own=source.id == OWN_SOURCE_ID,
+            is_pooler=source.kind is SourceKind.PGBOUNCER,
             verdict=rows.verdict(source, health, is_live=is_live, at=at),
             facts=rows.facts(source),
             checks=rows.checks(health),

@@ -117,9 +117,17 @@ _TITLES = {
     "replication_lag_s": "Replication lag",
     "longest_query_s": "Longest query",
     "cache_hit_percent": "Cache hits",
+    "clients_waiting": "Waiting clients",
 }
-_UNITS = {LATENCY: "ms", "connections_used": "", "transactions_per_s": "tx/s", "replication_lag_s": "s", "longest_query_s": "s"}
-_KEY_METRICS = ("replication_lag_s", "longest_query_s", "cache_hit_percent")
+_UNITS = {
+    LATENCY: "ms",
+    "connections_used": "",
+    "clients_waiting": "",
+    "transactions_per_s": "tx/s",
+    "replication_lag_s": "s",
+    "longest_query_s": "s",
+}
+_KEY_METRICS = ("clients_waiting", "replication_lag_s", "longest_query_s", "cache_hit_percent")
 
 
 def chart_metrics(measured: Sequence[str]) -> list[str]:
