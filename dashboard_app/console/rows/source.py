@@ -117,9 +117,12 @@ def ordered(checks: tuple[Check, ...]) -> list[Check]:
     return sorted(checks, key=lambda check: rank.index(check.status))
 
 
+_NAMES = {"maxwait_s": "oldest_wait"}
+
+
 def check_name(name: str) -> str:
-    """A check's name for people: `idle_in_transaction` is "Idle in transaction"."""
-    spaced = name.replace("_", " ")
+    """A check's name for people: `idle_in_transaction` is "Idle in transaction"; what its unit says is left out."""
+    spaced = _NAMES.get(name, re.sub("_(percent|s)$", "", name)).replace("_", " ")
     return f"{spaced[:1].upper()}{spaced[1:]}"
 
 
@@ -193,7 +196,7 @@ def _figure(name: str, value: float, metrics: Metrics) -> Fact:
     unit = metrics.units.get(name, "")
     per_s = "/s" if unit == "bytes/s" else ""
     shown, _, apart = words.quantity(value, "bytes" if per_s else _SHORT_UNITS.get(unit, unit)).rpartition(words.NB)
-    label = check_name(re.sub("_(percent|bytes_per_s|per_s|bytes|ms|s)$", "", name))
+    label = check_name(name if name in _NAMES else re.sub("_(percent|bytes_per_s|per_s|bytes|ms|s)$", "", name))
     return Fact(label, shown or apart, (apart if shown else "") + per_s, _NOTES.get(name, ""))
 
 
