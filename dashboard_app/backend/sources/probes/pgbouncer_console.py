@@ -120,7 +120,7 @@ class Console:
         self._tells_state = True
 
     async def _state(self, console: SimpleQuery) -> dict[str, list[Row]]:
-        """Whether all of it is paused; asked once only of a version that does not know the command (before 1.19)."""
+        """Whether all of it is paused; asked once only of a version that does not know the command (1.18 does not)."""
         if not self._tells_state:
             return {}
         try:
