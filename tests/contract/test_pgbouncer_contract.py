@@ -113,9 +113,11 @@ async def test_pause_holds_clients_back_resume_lets_them_go_and_both_are_audited
     session = await through(bouncer)
     await session.execute("SELECT 1")
     path = await register(client, bouncer.port)
+    assert not of_database((await client.get(f"{path}/pools")).json(), database)["paused"]
     done = (await client.post(f"{path}/pause", json={"database": database, "confirm": NAME})).json()
     assert done["command"] == f'PAUSE "{database}"'
     assert of_database(done["after"], database)["paused"]
+    assert of_database((await client.get(f"{path}/pools")).json(), database)["paused"], "a reading from before is not shared any more"
     assert (await client.get(f"{path.removesuffix('/pgbouncer')}/health")).json()["status"] == "degraded"
     waiting = asyncio.create_task(session.execute("SELECT 2"))
     _, pending = await asyncio.wait({waiting}, timeout=0.3)

@@ -90,6 +90,7 @@ class Poolers:
             command = await self._command(console, act, database, client)
             began = time.perf_counter()
             await self._run(console, act, command)
+            self._probing.outdate(source_id)
             took_ms = round((time.perf_counter() - began) * 1000, 1)
             return Acted(command, took_ms, await _look(console))
         finally:

@@ -121,6 +121,10 @@ class Probing:
 
         return await self._flights.shared(source, name, work)
 
+    def outdate(self, source_id: int) -> None:
+        """Something was done to the source: no reading that began before is given to whoever asks from now on."""
+        self._flights.outdate(source_id)
+
     async def test(self, settings: SourceSettings, *, source_id: int | None = None) -> TestReport:
         """Try settings without saving them; without a password the stored one of `source_id` is used.
 
