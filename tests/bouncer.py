@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,15 +24,17 @@ _START_LIMIT_S = 10.0
 class BouncerForTests:
     """One PgBouncer process. `behind` is where its databases are; every database of that server can be reached through it."""
 
-    def __init__(self, program: str, behind: DatabaseAddress, settings: Mapping[str, object] | None = None) -> None:
-        """Write its files; nothing starts. `settings` are lines of [pgbouncer] on top of ours."""
+    def __init__(
+        self, program: str, behind: DatabaseAddress, settings: Mapping[str, object] | None = None, databases: Sequence[str] = ()
+    ) -> None:
+        """Write its files; nothing starts. `settings` are lines of [pgbouncer] on top of ours; `databases` are known by name, not by "*" alone."""
         self._program = program
         self._behind = behind
         self._folder = Path(tempfile.mkdtemp(prefix="spillway-bouncer-"))
         self._account = account_for(self._folder)
         self._process: subprocess.Popen[bytes] | None = None
         self.port = _free_port()
-        self._write(settings or {})
+        self._write(settings or {}, databases)
 
     def address(self, database: str = CONSOLE, user: str = ADMIN) -> DatabaseAddress:
         """How `user` reaches `database` through it; the user of the server behind keeps the password it has there."""
@@ -88,7 +90,7 @@ class BouncerForTests:
         self.stop()
         shutil.rmtree(self._folder)
 
-    def _write(self, settings: Mapping[str, object]) -> None:
+    def _write(self, settings: Mapping[str, object], databases: Sequence[str]) -> None:
         """Its two files, readable by its account alone."""
         given = {
             "listen_addr": "127.0.0.1",
@@ -102,7 +104,11 @@ class BouncerForTests:
             "logfile": self._folder / "pgbouncer.log",
             **settings,
         }
-        lines = ["[databases]", f"* = host={self._behind.host} port={self._behind.port}", "[pgbouncer]"]
+        lines = [
+            "[databases]",
+            *(f"{name} = host={self._behind.host} port={self._behind.port}" for name in ("*", *databases)),
+            "[pgbouncer]",
+        ]
         lines += [f"{name} = {value}" for name, value in given.items()]
         users = {ADMIN: PASSWORD, STATS: PASSWORD, self._behind.user: self._behind.password.reveal(), "stranger": PASSWORD}
         files = {"pgbouncer.ini": "\n".join(lines), "users.txt": "\n".join(f'"{name}" "{password}"' for name, password in users.items())}

@@ -19,7 +19,7 @@ NAME = "orders-pooler"
 @pytest.fixture
 async def pooler(backend):
     """A bouncer with one server connection, and three clients of which two wait; it is source `id`."""
-    bouncer = BouncerForTests(program("pgbouncer"), backend.postgres.address(), {"default_pool_size": 1})
+    bouncer = BouncerForTests(program("pgbouncer"), backend.postgres.address(), {"default_pool_size": 1}, ("spillway",))
     bouncer.start()
     own = backend.postgres.address()
     to = bouncer.address(own.database, own.user)
