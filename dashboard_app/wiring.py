@@ -61,7 +61,11 @@ class App:
         self.audit = Audit(self.database, settings.data_dir, self.clock)
         self.identity = Identity(self.database, settings, self.clock, audit=self.audit, vault=self.vault, passwords=Passwords())
         self.guard = PoolGuard(
-            self.database.engine, _guard_limits(settings), self.clock, server=ControlView(self.database.control, APPLICATION_NAME)
+            self.database.engine,
+            _guard_limits(settings),
+            self.clock,
+            server=ControlView(self.database.control, APPLICATION_NAME),
+            is_pooled=self.database.is_pooled,
         )
         self.sources = build_sources(self.database, self.vault, settings, self.clock, lambda: self.guard.holding(task="sources.samples"))
         self.jobs = self._build_jobs()
@@ -139,6 +143,7 @@ class App:
             ping=self.database.ping,
             sources=self.sources.sources,
             probing=self.sources.probing,
+            poolers=self.sources.poolers,
             history=self.sources.history,
             audit=self.audit,
             jobs=self.jobs,
@@ -169,7 +174,7 @@ class App:
         loops.add("jobs", self._once_stored(self.jobs.updater.run))
         loops.add("console", self._run_console)
         if self.settings.demo:
-            loops.add("demo fleet", self._once_stored(Fleet(self.database.address, self.sources.sources, self.clock).run))
+            loops.add("demo fleet", self._once_stored(Fleet(self.database.direct_address, self.sources.sources, self.clock).run))
 
     async def _run_console(self) -> None:
         """Run the console; at an ordinary start it waits the moment until the first answer can be right."""

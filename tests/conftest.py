@@ -20,6 +20,7 @@ import pytest
 from dashboard_app.settings import Settings
 from dashboard_app.store.address import DatabaseAddress
 from dashboard_app.store.embedded import EmbeddedServer
+from tests.bouncer import BouncerForTests
 
 PROGRAMS = {
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
@@ -173,6 +174,21 @@ def fresh_database(postgres: PostgresForTests) -> Iterator[DatabaseAddress]:
     postgres.thaw()
     postgres.start()
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def bouncer_for(postgres: PostgresForTests) -> Iterator[Callable[..., BouncerForTests]]:
+    """Starts a PgBouncer in front of the session's server; keywords are lines of its [pgbouncer]. For tests marked needs("pgbouncer")."""
+    started = []
+
+    def start(**settings: object) -> BouncerForTests:
+        started.append(BouncerForTests(program("pgbouncer") or "pgbouncer", postgres.address(), settings))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for bouncer in started:
+        bouncer.remove()
 
 
 @pytest.fixture

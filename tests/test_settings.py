@@ -217,3 +217,14 @@ def test_every_setting_says_what_it_means_and_the_page_says_it_too() -> None:
 def test_a_word_of_a_fixed_set_is_taken_in_any_case():
     loaded = load_settings({"SPILLWAY_LOG_LEVEL": "INFO", "SPILLWAY_LOG_FORMAT": "Json", "SPILLWAY_PACE": "BATCHED"}, None)
     assert (loaded.values.log_level, loaded.values.log_format, loaded.values.pace) == ("info", "json", "batched")
+
+
+def test_the_address_past_a_pooler_needs_the_pooler_s_beside_it():
+    direct = {"SPILLWAY_DATABASE_DIRECT_URL": "postgresql://app:quite-secret@db.example.org/app"}
+    with pytest.raises(StartRefused, match="SPILLWAY_DATABASE_DIRECT_URL: needs SPILLWAY_DATABASE_URL") as refused:
+        load_settings(direct, None)
+    assert "quite-secret" not in refused.value.detail
+    both = load_settings({**direct, "SPILLWAY_DATABASE_URL": "postgresql://app@pooler.example.org:6432/app"}, None).values
+    assert both.database_direct_url is not None
+    with pytest.raises(StartRefused, match=r"SPILLWAY_DATABASE_DIRECT_URL=.* must start with postgresql://"):
+        load_settings({**direct, "SPILLWAY_DATABASE_DIRECT_URL": "mysql://x", "SPILLWAY_DATABASE_URL": "postgresql://a@b/c"}, None)

@@ -19,8 +19,8 @@ STAMP = VENV / "spillway-installed.json"
 RUN, DEV = "requirements.txt", "requirements-dev.txt"
 OLDEST = (3, 11)
 PROGRAM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-TEST_PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
-TEST_PACKAGES = {"chromium": ("chromium", "fonts-dejavu-core")}
+TEST_PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "pgbouncer": ("pgbouncer",)}
+TEST_PACKAGES = {"chromium": ("chromium", "fonts-dejavu-core"), "pgbouncer": ("pgbouncer",)}
 
 
 def main(dev: bool) -> int:
@@ -113,7 +113,8 @@ def _test_programs() -> None:
     if os.geteuid() == 0 and shutil.which("apt-get", path=path):
         print(f"Installing {', '.join(missing)} for the tests", flush=True)
         packages = [package for part in missing for package in TEST_PACKAGES[part]]
-        environment = {**os.environ, "PATH": path, "DEBIAN_FRONTEND": "noninteractive"}
+        # RUNLEVEL 1: the package starts no service of its own
+        environment = {**os.environ, "PATH": path, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
         for command in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *packages]):
             subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         missing = [part for part in missing if not any(shutil.which(name, path=path) for name in TEST_PROGRAMS[part])]

@@ -17,7 +17,7 @@ from dashboard_app.model.errors import SpillwayError
 from dashboard_app.settings import PREFIX, LoadedSettings, Settings, is_built, masked
 from dashboard_app.store.data_dir import owner, prepare
 from dashboard_app.store.database import connect, unavailable_errors
-from dashboard_app.store.embedded import address_provider, of_settings
+from dashboard_app.store.embedded import address_provider, direct_address_provider, of_settings
 from dashboard_app.store.migrations import head_revision
 
 _PARTS = ("reflex", "sqlalchemy", "asyncpg", "alembic", "fastapi", "uvicorn")
@@ -96,14 +96,29 @@ def _database(settings: Settings) -> list[Finding]:
 
 async def _ask(settings: Settings) -> list[Finding]:
     """Ask the database."""
-    address = address_provider(settings)()
+    address = direct_address_provider(settings)()
     where = f"{address.host}:{address.port}/{address.database}"
     with unavailable_errors():
         connection = await connect(address, application_name="spillway-doctor")
         try:
-            return [await check(connection, where) for check in _CHECKS]
+            found = [await check(connection, where) for check in _CHECKS]
+            return found if settings.database_direct_url is None else [*found, await _pooler(settings)]
         finally:
             connection.terminate()
+
+
+async def _pooler(settings: Settings) -> Finding:
+    """Does the pooler answer, and is it one?"""
+    address = address_provider(settings)()
+    where = f"{address.host}:{address.port}/{address.database}"
+    connection = await connect(address, application_name="spillway-doctor", statement_cache_size=0)
+    try:
+        is_one = await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid()
+    finally:
+        connection.terminate()
+    return Finding(
+        "pooler", is_well=True, found=f"{where} answers{'' if is_one else ', and is the database itself: no pooler is needed for it'}"
+    )
 
 
 async def _version(connection: asyncpg.Connection, where: str) -> Finding:

@@ -2,7 +2,7 @@
 
 SpillwayError
 ├── Refused            the request is wrong; the same request will be refused again
-│   ├── InvalidInput · NotFound · Conflict · KindNotSupported · TooLarge
+│   ├── InvalidInput · NotFound · Conflict (WrongKind · NotSupportedByServer) · KindNotSupported · TooLarge
 │   └── NotSignedIn · Forbidden
 ├── TryLater           the request is right, the moment is not; carries `retry_after_s`
 │   ├── DatabaseUnavailable · RateLimited · BreakerOpen · QueueFull · DeadlinePassed
@@ -57,6 +57,18 @@ class Conflict(Refused):
     """It is in a state that does not allow this."""
 
     code = "conflict"
+
+
+class WrongKind(Conflict):
+    """This source is of another kind."""
+
+    code = "wrong_kind"
+
+
+class NotSupportedByServer(Conflict):
+    """The server that this is about has no such command."""
+
+    code = "not_supported_by_server"
 
 
 class TooLarge(Refused):

@@ -24,7 +24,7 @@ class SourceKind(StrEnum):
     SERVICE = "service"
 
 
-BUILT_KINDS = frozenset({SourceKind.POSTGRESQL, SourceKind.SERVICE})
+BUILT_KINDS = frozenset({SourceKind.POSTGRESQL, SourceKind.PGBOUNCER, SourceKind.SERVICE})
 
 
 @dataclass(frozen=True, slots=True)

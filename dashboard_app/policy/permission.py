@@ -18,6 +18,8 @@ ACTIONS: Mapping[str, Role | None] = MappingProxyType(
         "sources.read": Role.VIEWER,
         "sources.check": Role.OPERATOR,
         "sources.write": Role.ADMIN,
+        "pooler.clients": Role.OPERATOR,
+        "pooler.act": Role.ADMIN,
         "pool.status": Role.VIEWER,
         "pool.test": Role.VIEWER,
         "pool.history": Role.OPERATOR,

@@ -14,6 +14,8 @@ _STATUS_OF_CODE: Mapping[str, int] = {
     "kind_not_supported": 422,
     "not_found": 404,
     "conflict": 409,
+    "wrong_kind": 409,
+    "not_supported_by_server": 409,
     "too_large": 413,
     "refused": 400,
     "not_signed_in": 401,

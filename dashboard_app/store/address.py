@@ -22,8 +22,8 @@ class DatabaseAddress:
     sslmode: str = "prefer"
 
     @classmethod
-    def from_url(cls, url: str) -> Self:
-        """The address in a `postgresql://user:password@host:port/database?sslmode=…` URL, whatever driver its scheme names.
+    def from_url(cls, url: str, setting: str = "SPILLWAY_DATABASE_URL") -> Self:
+        """The address in a `postgresql://user:password@host:port/database?sslmode=…` URL, whatever driver its scheme names; `setting` held it.
 
         Raises:
             StartRefused: the URL is not such a one; the message never holds the password.
@@ -32,19 +32,19 @@ class DatabaseAddress:
         try:
             parts = urlsplit(url.strip())
         except ValueError as error:
-            raise StartRefused("SPILLWAY_DATABASE_URL: is not a URL: postgresql://user:password@host:5432/database") from error
+            raise StartRefused(f"{setting}: is not a URL: postgresql://user:password@host:5432/database") from error
         if parts.scheme.partition("+")[0] not in {"postgresql", "postgres"}:
-            raise StartRefused("SPILLWAY_DATABASE_URL: must start with postgresql://")
+            raise StartRefused(f"{setting}: must start with postgresql://")
         try:
             port = parts.port or 5432
         except ValueError as error:
-            raise StartRefused("SPILLWAY_DATABASE_URL: the port must be a number from 1 to 65535") from error
+            raise StartRefused(f"{setting}: the port must be a number from 1 to 65535") from error
         options = dict(parse_qsl(parts.query))
         sslmode = options.get("sslmode", "prefer")
         if sslmode not in _SSL_MODES:
-            raise StartRefused(f"SPILLWAY_DATABASE_URL: sslmode must be one of {', '.join(_SSL_MODES)}")
+            raise StartRefused(f"{setting}: sslmode must be one of {', '.join(_SSL_MODES)}")
         user = unquote(parts.username or "")
         database = unquote(parts.path.lstrip("/")) or user
         if not parts.hostname or not user or not database:
-            raise StartRefused("SPILLWAY_DATABASE_URL: needs a user, a host and a database: postgresql://user:password@host:5432/database")
+            raise StartRefused(f"{setting}: needs a user, a host and a database: postgresql://user:password@host:5432/database")
         return cls(parts.hostname, port, database, user, Secret(unquote(parts.password or "")), sslmode)

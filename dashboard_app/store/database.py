@@ -43,9 +43,13 @@ class Database:
     def __init__(self, address: Callable[[], DatabaseAddress], settings: Settings) -> None:
         """Build both engines; nothing connects before the first checkout."""
         self._address = address
+        direct = settings.database_direct_url
+        self.is_pooled = direct is not None
+        """True when a connection pooler stands between both engines and the server."""
+        self._direct = None if direct is None else DatabaseAddress.from_url(direct.get_secret_value(), "SPILLWAY_DATABASE_DIRECT_URL")
         self.engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=self._creator(APPLICATION_NAME),
+            connect_args=self._connect_args(APPLICATION_NAME),
             pool_size=settings.pool_size,
             max_overflow=settings.pool_max_overflow,
             pool_timeout=settings.pool_timeout_s,
@@ -56,7 +60,7 @@ class Database:
         )
         self.control: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=self._creator(f"{APPLICATION_NAME}-control"),
+            connect_args=self._connect_args(f"{APPLICATION_NAME}-control"),
             pool_size=CONTROL_CONNECTIONS,
             max_overflow=0,
             pool_timeout=CONTROL_WAIT_S,
@@ -67,8 +71,12 @@ class Database:
         )
 
     def address(self) -> DatabaseAddress:
-        """Where the database is now."""
+        """Where the database is now, or the pooler before it."""
         return self._address()
+
+    def direct_address(self) -> DatabaseAddress:
+        """Where the database itself is now: for what needs one session for long, as migrations do."""
+        return self._address() if self._direct is None else self._direct
 
     async def ping(self, timeout_s: float = ANSWER_LIMIT_S) -> float:
         """Milliseconds that one statement took over the control pool.
@@ -101,13 +109,23 @@ class Database:
         with contextlib.suppress(TimeoutError):
             await within(_dispose(self.engine, self.control), 2 * ANSWER_LIMIT_S)
 
-    def _creator(self, application_name: str) -> Callable[[], Awaitable[asyncpg.Connection]]:
-        """What an engine calls to get one driver connection."""
+    def _connect_args(self, application_name: str) -> dict[str, Any]:
+        """How an engine gets one driver connection.
 
-        async def create() -> asyncpg.Connection:
-            return await connect(self._address(), application_name=application_name)
+        Behind a pooler no statement is prepared for longer than its transaction: the next one may run in another session of the server.
+        """
+        cache = {"statement_cache_size": 0} if self.is_pooled else {}
 
-        return create
+        async def create(**_: object) -> asyncpg.Connection:
+            return await connect(self._address(), application_name=application_name, **cache)
+
+        unprepared = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": _unnamed} if self.is_pooled else {}
+        return {"async_creator_fn": create, **unprepared}
+
+
+def _unnamed() -> str:
+    """The name of the one statement that PostgreSQL forgets at the next: every version of every pooler lets it pass."""
+    return ""
 
 
 async def _select_one(connection: AsyncConnection) -> None:
@@ -184,6 +202,7 @@ async def connect(
     application_name: str = APPLICATION_NAME,
     timeout_s: float = ANSWER_LIMIT_S,
     command_timeout_s: float = ANSWER_LIMIT_S,
+    statement_cache_size: int = 100,
 ) -> asyncpg.Connection:
     """A driver connection built from fields alone; `prefer` and `allow` may fall back as libpq's do.
 
@@ -208,6 +227,7 @@ async def connect(
                 gsslib="gssapi",
                 timeout=timeout_s,
                 command_timeout=command_timeout_s,
+                statement_cache_size=statement_cache_size,
                 server_settings={"application_name": application_name},
             )
         except (ConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:

@@ -301,6 +301,14 @@ def address_provider(settings: Settings) -> Callable[[], DatabaseAddress]:
     return lambda: address
 
 
+def direct_address_provider(settings: Settings) -> Callable[[], DatabaseAddress]:
+    """As `address_provider`, but past the connection pooler that DATABASE_URL may name."""
+    if settings.database_direct_url is None:
+        return address_provider(settings)
+    address = DatabaseAddress.from_url(settings.database_direct_url.get_secret_value(), "SPILLWAY_DATABASE_DIRECT_URL")
+    return lambda: address
+
+
 def _preload(programs: Programs) -> dict[str, str]:
     """pg_stat_statements, when these programs bring it."""
     libraries = (programs.folder.parent / "lib", programs.folder.parent / "lib" / "postgresql")

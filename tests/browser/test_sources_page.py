@@ -82,3 +82,16 @@ async def test_every_page_fits_a_phone(backend, visit):
                 await expect(v.page.get_by_test_id(vital)).to_be_in_viewport()
             overflow = await v.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert overflow <= 0, f"{path} scrolls sideways by {overflow} px"
+
+
+async def test_a_phone_reaches_every_page_by_the_bar_and_its_menu(backend, visit):
+    async with visit(backend, NARROW) as v:
+        await v.sign_in()
+        bar, more = v.page.locator("nav.bot"), v.page.locator("#more-pages")
+        await bar.get_by_role("link", name="Pool").click()
+        await expect(v.page.locator(".shell[data-page='pool']")).to_be_visible()
+        for name in ("audit", "settings", "jobs"):
+            await bar.get_by_role("button", name="More").click()
+            await more.get_by_role("link", name=name.title()).click()
+            await expect(v.page.locator(f".shell[data-page='{name}']")).to_be_visible()
+            await expect(more).to_be_hidden()

@@ -121,3 +121,10 @@ def test_a_result_without_pools_shows_no_usage():
 def test_a_victim_is_named_by_its_task_or_else_by_its_route(holder, told):
     victim = {"id": 1, "holder": holder, "age_s": 5.0, "action": "reclaim", "reason": ""}
     assert plan({"victims": [victim]}, at="", level_now="NORMAL").steps[0].detail.startswith(f"{told} · held")
+
+
+def test_what_the_guard_says_of_the_whole_is_told_before_and_after():
+    note = "A connection pooler stands before the database"
+    dry = {"victims": [{"id": 4, "holder": "job", "age_s": 9, "action": "reclaim"}], "note": note}
+    assert plan(dry, at="12:00", level_now="NORMAL").found.endswith(f" {note}.")
+    assert result({"reclaimed": 1, "note": note}, planned=1).sentence.endswith(f" {note}.")

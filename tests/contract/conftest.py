@@ -69,6 +69,7 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
         ping=database.ping,
         sources=parts.sources,
         probing=parts.probing,
+        poolers=parts.poolers,
         history=parts.history,
         audit=audit,
         jobs=Jobs(store, updater),

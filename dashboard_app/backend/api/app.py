@@ -14,6 +14,7 @@ from dashboard_app.backend.api.jobs import job_routes
 from dashboard_app.backend.api.limits import BodyLimits, EveryAnswer
 from dashboard_app.backend.api.metrics import ApiMetrics, Measured, metrics_routes
 from dashboard_app.backend.api.openapi import describe
+from dashboard_app.backend.api.pgbouncer import pgbouncer_routes
 from dashboard_app.backend.api.pool import pool_routes
 from dashboard_app.backend.api.problems import LastResort, add_handlers
 from dashboard_app.backend.api.sources import source_routes
@@ -49,6 +50,7 @@ def build_api(deps: ApiDeps, extra_routers: Sequence[APIRouter] = ()) -> FastAPI
         pool_routes(deps),
         source_routes(deps, metrics.saw),
         watched_routes(deps),
+        pgbouncer_routes(deps),
         audit_routes(deps),
         metrics_routes(metrics),
         docs_routes(app),

@@ -12,6 +12,7 @@ from dashboard_app.backend.jobs.service import Jobs
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.health import Health, Metrics
 from dashboard_app.model.pool import PoolCounts
+from dashboard_app.model.pooler import Pooler, PoolerAct, PoolerClient
 from dashboard_app.model.source import Page, Source, SourceSettings, TestReport
 from dashboard_app.model.user import Principal
 from dashboard_app.settings import Settings
@@ -129,6 +130,35 @@ class Probing(Protocol):
         """The guard behind a source of kind `service`. Raises NotFound (also for other kinds), Conflict (paused), ProbeFailed."""
 
 
+class Acted(Protocol):
+    """What an act on a pooler was, how long it took, and how things are now."""
+
+    @property
+    def command(self) -> str:
+        """As the pooler got it."""
+
+    @property
+    def took_ms(self) -> float:
+        """How long the pooler took."""
+
+    @property
+    def after(self) -> Pooler | None:
+        """None: it gave no answer any more."""
+
+
+class Poolers(Protocol):
+    """Sources that are a PgBouncer."""
+
+    async def picture(self, source_id: int) -> Pooler:
+        """Its pools and databases. Raises NotFound, WrongKind, ProbeFailed."""
+
+    async def clients(self, source_id: int) -> Sequence[PoolerClient]:
+        """Its clients, who waits longest first. Raises as `picture`."""
+
+    async def act(self, source_id: int, act: PoolerAct, *, database: str | None = None, client: str | None = None) -> Acted:
+        """Do it. Raises NotFound, WrongKind, Conflict, NotSupportedByServer, DeadlinePassed, ProbeFailed."""
+
+
 class History(Protocol):
     """Samples kept of each source."""
 
@@ -187,6 +217,7 @@ class ApiDeps:
     ping: Callable[[], Awaitable[float]]
     sources: Sources
     probing: Probing
+    poolers: Poolers
     history: History
     audit: Audit
     jobs: Jobs | None = None

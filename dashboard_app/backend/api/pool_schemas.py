@@ -169,3 +169,4 @@ class CleanupOut(Answer):
     skipped: list[SkippedOut] | None = Field(default=None, description="Not in a dry run: what was left alone after all, and why.")
     usage_after_percent: float | None = Field(default=None, description="Dry run only.")
     level_after: Level | None = Field(default=None, description="Dry run only.")
+    note: str | None = Field(default=None, description="Only behind a connection pooler: that no session of the server is ended.")

@@ -32,6 +32,8 @@ _ASK_S = 0.8
 _TERMINATE_S = 0.9
 STARTED = "left alone because it had started a query"
 _UNSEEN = "left alone because the server runs a query of it that the pool does not see"
+POOLED = "A connection pooler stands before the database: the server's sessions are the pooler's, so none is terminated"
+"""What a report says then. The pooler itself rolls a transaction back when the connection that began it is taken back."""
 UNENDED = "its session was not ended: the server cannot be asked; its checkout was taken back"
 
 
@@ -55,16 +57,18 @@ class Cleanup:
         *,
         waits: Waits,
         server: ServerView | None,
+        is_pooled: bool = False,
         threshold_s: float,
         clock: Clock,
         bounded: Bounded,
     ) -> None:
-        """`threshold_s` is the leak threshold."""
+        """`threshold_s` is the leak threshold; `is_pooled`: sessions of the server are a pooler's, and `server` is None."""
         self._ledger = ledger
         self._gauge = gauge
         self._pool = pool
         self._waits = waits
         self._server = server
+        self._is_pooled = is_pooled
         self._threshold_s = threshold_s
         self._clock = clock
         self._bounded = bounded
@@ -87,6 +91,7 @@ class Cleanup:
             duration_ms=_since_ms(began),
             victims=tuple([aim.victim for aim in aims] + closable),
             left_alone=after.checked_out,
+            note=POOLED if self._is_pooled else "",
             level_after=level_for(after.usage_percent) if self._gauge.throttle.is_reachable else Level.EMERGENCY,
         )
 
@@ -102,7 +107,7 @@ class Cleanup:
             if fenced is None:
                 skipped.append(Skipped(aim.victim.id, STARTED if self._ledger.is_out(aim.checkout) else "returned after all"))
             elif aim.backend is None:
-                if fenced.was_in_transaction:
+                if fenced.was_in_transaction and not self._is_pooled:
                     skipped.append(Skipped(aim.victim.id, UNENDED))
                 take_back(fenced)
                 taken.append(replace(aim.victim, action=CleanupAction.RECLAIM))
@@ -120,6 +125,7 @@ class Cleanup:
             duration_ms=_since_ms(began),
             victims=tuple(ended + taken + without_server + closed),
             skipped=tuple(skipped),
+            note=POOLED if self._is_pooled else "",
         )
         _log(report)
         return report
@@ -160,7 +166,8 @@ class Cleanup:
         if (can_end and is_open) or (backend is not None and backend.state in IDLE_IN_TRANSACTION):
             action, reason = CleanupAction.TERMINATE, f"{sits}, idle in a transaction"
         elif is_open:
-            action, reason, backend = CleanupAction.RECLAIM, f"{sits}, idle in a transaction; the server cannot be asked to end it", None
+            why = "behind a pooler no session is ended" if self._is_pooled else "the server cannot be asked to end it"
+            action, reason, backend = CleanupAction.RECLAIM, f"{sits}, idle in a transaction; {why}", None
         else:
             action, reason, backend = CleanupAction.RECLAIM, sits, None
         return _Aim(checkout, Victim(checkout.id, _name(checkout), round(age_s, 3), action, reason), backend)

@@ -50,8 +50,11 @@ class PoolGuard:
         *,
         server: ServerView | None = None,
         is_reachable: Callable[[], bool] | None = None,
+        is_pooled: bool = False,
     ) -> None:
-        """`server`: the server's own view, over connections outside this pool; `is_reachable`: a second opinion, asked at each reading.
+        """`server`: the server's own view, outside this pool; `is_reachable`: a second opinion; `is_pooled`: a pooler is in between.
+
+        Behind a pooler the server's sessions are the pooler's: a cleanup ends none of them.
 
         Raises:
             ValueError: the pool is not a bounded QueuePool.
@@ -81,7 +84,8 @@ class PoolGuard:
             self._gauge,
             self._pool,
             waits=self._waits,
-            server=server,
+            server=None if is_pooled else server,
+            is_pooled=is_pooled,
             threshold_s=self.limits.leak_threshold_s,
             clock=self._clock,
             bounded=self._bounded,

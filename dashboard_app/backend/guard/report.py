@@ -16,7 +16,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class CleanupReport:
-    """Counts are disjoint: a checkout whose session was ended counts in `terminated_backends` only. `level_after`: dry runs only."""
+    """Counts are disjoint: a checkout whose session was ended counts in `terminated_backends` only. `level_after`: dry runs only; `note`: what holds for all of it."""
 
     is_dry_run: bool
     closed_idle: int
@@ -29,6 +29,7 @@ class CleanupReport:
     skipped: tuple[Skipped, ...] = ()
     left_alone: int = 0
     level_after: Level | None = None
+    note: str = ""
 
     @property
     def has_effect(self) -> bool:
@@ -52,6 +53,8 @@ class CleanupReport:
             "after": pool_json(self.after),
             "duration_ms": self.duration_ms,
         }
+        if self.note:
+            answer["note"] = self.note
         if not self.is_dry_run:
             return answer | {"skipped": [{"id": skipped.id, "reason": skipped.reason} for skipped in self.skipped]}
         return answer | {

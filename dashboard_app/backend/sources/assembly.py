@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from dashboard_app.backend.sources.history import History
+from dashboard_app.backend.sources.poolers import Poolers
 from dashboard_app.backend.sources.probing import Probing
 from dashboard_app.backend.sources.recall import Recall
 from dashboard_app.backend.sources.recorder import Recorder
@@ -25,6 +26,7 @@ class SourceParts:
     probing: Probing
     history: History
     recorder: Recorder
+    poolers: Poolers
 
 
 def build_sources(
@@ -36,7 +38,7 @@ def build_sources(
 ) -> SourceParts:
     """Everything about sources. `label` names the checkouts of samples, as `lambda: guard.holding(task="sources.samples")`."""
     recall, samples = Recall(), SampleStore(database)
-    sources = Sources(SourceStore(database), database.address, vault, recall, clock)
+    sources = Sources(SourceStore(database), database.direct_address, vault, recall, clock)
     recorder = Recorder(samples, clock, settings.samples_keep_days, label)
     probing = Probing(sources, samples, recorder, recall, clock, probe_timeout_s=settings.probe_timeout_s)
-    return SourceParts(sources, probing, History(samples), recorder)
+    return SourceParts(sources, probing, History(samples), recorder, Poolers(sources, probing, clock))

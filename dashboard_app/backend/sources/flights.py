@@ -19,6 +19,7 @@ class _Flight:
     source: Source
     task: asyncio.Task[Any]
     landed_at: float | None = None
+    is_outdated: bool = False
 
 
 class Flights:
@@ -29,6 +30,7 @@ class Flights:
         self._clock = clock
         self._shared_s = shared_s
         self._flights: dict[tuple[int, str], _Flight] = {}
+        self._outdated: set[asyncio.Task[Any]] = set()
 
     async def shared(self, source: Source, kind: str, work: Callable[[], Coroutine[Any, Any, _Result]]) -> _Result:
         """The result of the one reading of its kind under way, of one that just landed, or of a new one.
@@ -38,6 +40,9 @@ class Flights:
         key = (source.id, kind)
         flight = self._flights.get(key)
         if flight is None or self._is_over(flight, source):
+            if flight is not None and not flight.task.done():
+                self._outdated.add(flight.task)
+                flight.task.add_done_callback(self._outdated.discard)
             flight = _Flight(source, asyncio.create_task(_after(self._under_way(source.id), work)))
             self._flights[key] = flight
             flight.task.add_done_callback(partial(self._land, flight))
@@ -48,6 +53,12 @@ class Flights:
         """True while a reading of the source is under way."""
         return bool(self._under_way(source_id))
 
+    def outdate(self, source_id: int) -> None:
+        """The source was changed just now: whoever asks next gets a reading that begins after this."""
+        for (flying_id, _), flight in self._flights.items():
+            if flying_id == source_id:
+                flight.is_outdated = True
+
     def forget_landed(self) -> None:
         """Drop the results that are too old to be shared."""
         now = self._clock.monotonic()
@@ -57,7 +68,7 @@ class Flights:
 
     async def close(self) -> None:
         """End what is under way."""
-        tasks = [flight.task for flight in self._flights.values()]
+        tasks = [*(flight.task for flight in self._flights.values()), *self._outdated]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -68,7 +79,9 @@ class Flights:
         return [flight.task for (flying_id, _), flight in self._flights.items() if flying_id == source_id and not flight.task.done()]
 
     def _is_over(self, flight: _Flight, source: Source) -> bool:
-        """True when a landed flight is too old, failed, or looked at settings that have changed since."""
+        """True when a flight is outdated, or has landed and is too old, failed, or looked at settings that have changed since."""
+        if flight.is_outdated:
+            return True
         if flight.landed_at is None:
             return False
         is_old = self._clock.monotonic() - flight.landed_at >= self._shared_s

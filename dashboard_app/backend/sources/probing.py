@@ -9,6 +9,7 @@ from dashboard_app.backend.sources.flights import Flights
 from dashboard_app.backend.sources.lanes import Lanes
 from dashboard_app.backend.sources.probes.finding import Finding, Probe
 from dashboard_app.backend.sources.probes.names import Resolver
+from dashboard_app.backend.sources.probes.pgbouncer import PgBouncerProbe
 from dashboard_app.backend.sources.probes.postgresql import PostgresProbe
 from dashboard_app.backend.sources.probes.service import ServiceProbe
 from dashboard_app.backend.sources.probes.target import Target, target_of
@@ -38,9 +39,11 @@ UNREADABLE = "The stored password cannot be read with this secret key: enter it 
 
 _PROBES: Mapping[SourceKind, Callable[[Target, Resolver, Clock], Probe]] = {
     SourceKind.POSTGRESQL: PostgresProbe,
+    SourceKind.PGBOUNCER: PgBouncerProbe,
     SourceKind.SERVICE: ServiceProbe,
 }
 _Result = TypeVar("_Result", Health, Metrics)
+_Read = TypeVar("_Read")
 
 
 class Probing:
@@ -99,6 +102,30 @@ class Probing:
     async def stats(self, source_ids: Sequence[int]) -> list[Metrics]:
         """The metrics of up to 100 sources in the order asked, as `healths`; one that finds no place has none."""
         return await self._bulk(source_ids, self.metrics, lambda source_id: Metrics(source_id, self._clock.now(), {}, {}))
+
+    async def reading(self, source_id: int, name: str, read: Callable[[Probe, float], Awaitable[_Read]]) -> _Read:
+        """What `read` finds over the source's own connection, in turn with its other readings and shared like them under `name`.
+
+        Raises:
+            NotFound: no such source. Conflict: it is paused. ProbeFailed: it gave no answer. DeadlinePassed: too many are under way.
+
+        """
+        source = self._sources.known(source_id)
+        if not source.enabled:
+            raise Conflict("This source is paused: enable it first")
+
+        async def work() -> _Read:
+            async with self._lanes.place(slow=source.id in self._silent):
+                probe = await self._probe(source)
+                if probe is None:
+                    raise ProbeFailed(UNREADABLE)
+                return await read(probe, self._limit_s)
+
+        return await self._flights.shared(source, name, work)
+
+    def outdate(self, source_id: int) -> None:
+        """Something was done to the source: no reading that began before is given to whoever asks from now on."""
+        self._flights.outdate(source_id)
 
     async def test(self, settings: SourceSettings, *, source_id: int | None = None) -> TestReport:
         """Try settings without saving them; without a password the stored one of `source_id` is used.

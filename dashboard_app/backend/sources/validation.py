@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from dashboard_app.backend.sources.probes.target import SSL_MODES
+from dashboard_app.backend.sources.probes.target import CONSOLE, SSL_MODES
 from dashboard_app.model.errors import InvalidInput, KindNotSupported
 from dashboard_app.model.health import HealthStatus
 from dashboard_app.model.source import BUILT_KINDS, SourceKind, SourceSettings
@@ -54,6 +54,8 @@ def check_settings(settings: SourceSettings) -> None:
     kind_of(settings.kind)
     rules = {**_RULES, **_RULES_OF_KIND.get(settings.kind, {})}
     mistakes = [{"field": field, "message": message} for field, rule in rules.items() if (message := rule(getattr(settings, field)))]
+    if settings.kind is SourceKind.PGBOUNCER and settings.database not in ("", CONSOLE):
+        mistakes.append({"field": "database", "message": f"must be empty or {CONSOLE}, which is the admin console"})
     if mistakes:
         raise InvalidInput(f"{mistakes[0]['field']}: {mistakes[0]['message']}", tuple(mistakes))
 

@@ -20,6 +20,7 @@ from dashboard_app.console.client.contract import (
 from dashboard_app.model.errors import BackendFailed, NotFound, SpillwayError
 from dashboard_app.model.health import Health, Metrics
 from dashboard_app.model.pool import ThrottlingConfig
+from dashboard_app.model.pooler import PoolerAct
 from dashboard_app.model.source import Source, SourceSettings
 from dashboard_app.model.user import Principal
 from dashboard_app.policy.permission import require
@@ -30,6 +31,8 @@ Value = TypeVar("Value")
 _PAGE = 500
 _PAGES_AT_MOST = 40
 _GUARD = "/api/v1/health/database"
+_POOLER_LIMIT_S = 25.0
+"""A PAUSE may take 10 s; looking before and after, and taking it back, come on top."""
 _CLEANUP_LIMIT_S = 10.0
 """A cleanup terminates backends one by one; giving up on its answer early would hide what it did."""
 
@@ -184,6 +187,27 @@ class Backend:
     async def service_cleanup(self, principal: Principal, source_id: int, *, dry_run: bool) -> dict[str, Any]:
         """What a cleanup of a watched service's pool did, or (dry run) would do."""
         return await self._clean(principal, _service(source_id), f"source {source_id}", dry_run=dry_run)
+
+    async def pooler(self, source_id: int, principal: Principal) -> dict[str, Any]:
+        """A PgBouncer's pools and databases; a source that is down is a BackendFailed with its reason. No queue, no breaker."""
+        require(principal, "sources.read")
+        return await self._caller.guard(
+            "GET", f"/scan/data-sources/{source_id}/pgbouncer/pools", parse_object, principal=principal, limit_s=8.0
+        )
+
+    async def pooler_act(
+        self, principal: Principal, source_id: int, act: PoolerAct, *, database: str | None, confirm: str
+    ) -> dict[str, Any]:
+        """What a PgBouncer was told and how it is now. `database` None: all of them; `confirm` is the source's name as it was typed."""
+        require(principal, "pooler.act")
+        body = {} if database is None else {"database": database}
+        body |= {} if act is PoolerAct.RESUME else {"confirm": confirm}
+        path = f"/scan/data-sources/{source_id}/pgbouncer/{act.value}"
+
+        async def do() -> dict[str, Any]:
+            return await self._caller.guard("POST", path, parse_object, principal=principal, body=body, limit_s=_POOLER_LIMIT_S)
+
+        return await self.audited(principal, "pooler.act", f"{act.value} source {source_id}", do)
 
     async def create_source(self, principal: Principal, settings: SourceSettings) -> Source:
         """The source as registered.

@@ -99,13 +99,30 @@ def _side(page: str) -> rx.Component:
     )
 
 
+_ALWAYS_AT_HAND = ("sources", "pool", "breakers", "alerts")
+"""The pages that a narrow screen's bar names; the others stand under More."""
+
+
 def _bottom_bar(page: str) -> rx.Component:
-    """The navigation of a narrow screen."""
-    items = []
+    """The navigation of a narrow screen: four pages, and the rest in a menu that works without a script."""
+    at_hand: list[rx.Component] = []
+    more: list[rx.Component] = []
     for key, href, icon_name, name, seen in _nav_items():
-        item = link(icon(icon_name, 19), rx.el.span(name), to=href, class_name="bn", custom_attrs=_current(key, page))
-        items.append(item if seen is None else rx.cond(seen, item, rx.fragment()))
-    return rx.el.nav(*items, class_name="bot", custom_attrs={"aria-label": "Pages, short"})
+        is_at_hand = key in _ALWAYS_AT_HAND
+        look = "bn" if is_at_hand else "mi"
+        item = link(icon(icon_name, 19 if is_at_hand else 16), rx.el.span(name), to=href, class_name=look, custom_attrs=_current(key, page))
+        (at_hand if is_at_hand else more).append(item if seen is None else rx.cond(seen, item, rx.fragment()))
+    opener = rx.el.button(
+        icon("ellipsis", 19),
+        rx.el.span("More"),
+        type="button",
+        class_name="bn",
+        custom_attrs={"popoverTarget": "more-pages"} | ({} if page in _ALWAYS_AT_HAND else {"aria-current": "true"}),
+    )
+    return rx.fragment(
+        rx.el.nav(*at_hand, opener, class_name="bot", custom_attrs={"aria-label": "Pages, short"}),
+        rx.el.nav(*more, id="more-pages", class_name="menu more", custom_attrs={"popover": "auto", "aria-label": "More pages"}),
+    )
 
 
 def _header() -> rx.Component:

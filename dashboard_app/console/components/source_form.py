@@ -112,7 +112,13 @@ def _of_a_database() -> rx.Component:
     """Who signs in where."""
     values, errors = SourceForm.fields, SourceForm.errors
     return rx.fragment(
-        field("database", "Database", errors.database, hint="Empty: named like the user", default_value=values.database),
+        field(
+            "database",
+            "Database",
+            errors.database,
+            hint="Empty: named like the user; PgBouncer: its console",
+            default_value=values.database,
+        ),
         field("username", "User", errors.username, default_value=values.username),
         _secret("Password"),
         _tls(SSL_MODES, "Default: prefer on loopback, else verify-full"),

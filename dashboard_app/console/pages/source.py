@@ -11,8 +11,10 @@ from dashboard_app.console.components.every import every
 from dashboard_app.console.components.gauge import facts
 from dashboard_app.console.components.icons import KIND_ICONS, icon, icon_of
 from dashboard_app.console.components.live import age, sentence, strip
+from dashboard_app.console.components.pools import act_dialog, pools_panel
 from dashboard_app.console.components.shell import link, shell
 from dashboard_app.console.components.source_form import source_dialogs
+from dashboard_app.console.pages.pooler_state import PoolerState
 from dashboard_app.console.pages.service_panel import service_panel
 from dashboard_app.console.pages.shell_state import ShellState
 from dashboard_app.console.pages.source_actions import SourceActions
@@ -21,6 +23,7 @@ from dashboard_app.console.pages.source_state import SourceState
 from dashboard_app.console.words import UNKNOWN
 
 READ_AGAIN_S = 300
+POOLS_AGAIN_S = 5
 
 
 def page() -> rx.Component:
@@ -53,11 +56,17 @@ def _source() -> rx.Component:
             rx.cond(state.figures.length() > 0, facts(state.figures), rx.fragment()),
         ),
         _checks(),
+        rx.cond(state.is_pooler, _pools(), rx.fragment()),
         state_band(state.band),
         _charts(),
         every(seconds=READ_AGAIN_S, on_tick=SourceState.read_charts),
         class_name="page",
     )
+
+
+def _pools() -> rx.Component:
+    """What a PgBouncer tells of its pools, read again while somebody looks."""
+    return rx.fragment(pools_panel(), act_dialog(), every(seconds=POOLS_AGAIN_S, on_tick=PoolerState.read(SourceState.source_number)))
 
 
 def _head() -> rx.Component:

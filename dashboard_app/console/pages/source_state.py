@@ -8,6 +8,7 @@ import reflex as rx
 
 from dashboard_app.console import words
 from dashboard_app.console.context import console
+from dashboard_app.console.pages.pooler_state import PoolerState
 from dashboard_app.console.pages.service_state import ServiceState
 from dashboard_app.console.pages.shell_state import ShellState, enter, fill
 from dashboard_app.console.pages.source_reads import read_band, read_charts
@@ -37,6 +38,7 @@ class SourceState(rx.State):
     is_enabled: bool = True
     is_own: bool = False
     is_service: bool = False
+    is_pooler: bool = False
     verdict: rows.SourceVerdict = rows.SourceVerdict()
     facts: rows.SourceFacts = rows.SourceFacts()
     checks: list[rows.CheckRow] = []  # noqa: RUF012 - Reflex copies a state's defaults
@@ -91,7 +93,10 @@ class SourceState(rx.State):
             refused_write="" if allowed(principal.role, "sources.write") else refusal(principal.role, "sources.write"),
         )
         self._show()
-        return [SourceState.read_charts, ServiceState.read(number)] if number and not self.missing else None
+        if not number or self.missing:
+            return None
+        beside = [PoolerState.read(number)] if self.is_pooler else [ServiceState.read(number)]
+        return [SourceState.read_charts, *beside]
 
     @rx.event(background=True)
     async def read_charts(self) -> None:
@@ -152,6 +157,7 @@ class SourceState(rx.State):
             is_enabled=source.enabled,
             is_own=source.id == OWN_SOURCE_ID,
             is_service=source.kind is SourceKind.SERVICE and source.enabled,
+            is_pooler=source.kind is SourceKind.PGBOUNCER,
             verdict=rows.verdict(source, health, is_live=is_live, at=at),
             facts=rows.facts(source),
             checks=rows.checks(health),

@@ -60,7 +60,7 @@ def plan(dry_run: Mapping[str, Any], *, at: str, level_now: str) -> Plan:
     before, after = _usage(dry_run, "before"), dry_run.get("usage_after_percent")
     level_after = str(dry_run.get("level_after") or level_now)
     return Plan(
-        found=_found(at, won, idle, dry_run),
+        found=_noted(_found(at, won, idle, dry_run), dry_run),
         steps=[item for item in items if item is not None] if won or idle else [],
         usage=f"{words.percent(before, 1)} → about {words.percent(after, 1)}" if won and before is not None and after is not None else "",
         level=f"{level_now} → {level_after}" if won and level_after != level_now else "",
@@ -170,7 +170,13 @@ def result(answer: Mapping[str, Any], *, planned: int) -> Result:
     before, after = _usage(answer, "before"), _usage(answer, "after")
     usage = f"{words.percent(before, 1)} → {words.percent(after, 1)}" if before is not None and after is not None else ""
     tone, icon = ("warn", "triangle-alert") if spared > 0 or answer.get("skipped") else ("ok", "circle-check")
-    return Result(tone, icon, f"{head}{tail}{rest}", usage)
+    return Result(tone, icon, _noted(f"{head}{tail}{rest}", answer), usage)
+
+
+def _noted(sentence: str, answer: Mapping[str, Any]) -> str:
+    """`sentence`, and what the guard says of the whole."""
+    note = str(answer.get("note") or "").strip().rstrip(".")
+    return f"{sentence} {note}." if note else sentence
 
 
 def _spared(skipped: Sequence[Mapping[str, Any]], number: int) -> str:

@@ -120,16 +120,23 @@ _TITLES = {
     "usage_percent": "Pool usage",
     "checked_out": "Connections in use",
     "waiting": "Waiting for a connection",
+    "clients_waiting": "Waiting clients",
 }
-_UNITS = {LATENCY: "ms", "connections_used": "", "transactions_per_s": "tx/s", "replication_lag_s": "s", "longest_query_s": "s"} | {
+_UNITS = {
+    LATENCY: "ms",
+    "connections_used": "",
+    "clients_waiting": "",
+    "transactions_per_s": "tx/s",
+    "replication_lag_s": "s",
+    "longest_query_s": "s",
     "usage_percent": "%",
     "checked_out": "",
     "waiting": "",
 }
 _OF_A_SERVICE = ("usage_percent", "checked_out", "waiting")
-_STEPS = frozenset({"connections_used", "checked_out", "waiting"})
+_STEPS = frozenset({"connections_used", "checked_out", "waiting", "clients_waiting"})
 """Whole numbers that stay what they are until they change."""
-_KEY_METRICS = ("replication_lag_s", "longest_query_s", "cache_hit_percent")
+_KEY_METRICS = ("clients_waiting", "replication_lag_s", "longest_query_s", "cache_hit_percent")
 
 
 def chart_metrics(measured: Sequence[str]) -> list[str]:

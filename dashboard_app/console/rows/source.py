@@ -117,9 +117,12 @@ def ordered(checks: tuple[Check, ...]) -> list[Check]:
     return sorted(checks, key=lambda check: rank.index(check.status))
 
 
+_NAMES = {"maxwait_s": "oldest_wait"}
+
+
 def check_name(name: str) -> str:
-    """A check's name for people: `idle_in_transaction` is "Idle in transaction"."""
-    spaced = name.replace("_", " ")
+    """A check's name for people: `idle_in_transaction` is "Idle in transaction"; what its unit says is left out."""
+    spaced = _NAMES.get(name, re.sub("_(percent|s)$", "", name)).replace("_", " ")
     return f"{spaced[:1].upper()}{spaced[1:]}"
 
 
@@ -154,6 +157,10 @@ def facts(source: Source) -> SourceFacts:
 
 _ORDER = (
     "connections_used",
+    "clients_waiting",
+    "maxwait_s",
+    "saturation_percent",
+    "servers_active",
     "transactions_per_s",
     "cache_hit_percent",
     "longest_query_s",
@@ -161,6 +168,8 @@ _ORDER = (
     "locks_waiting",
     "size_bytes",
     "deadlocks_per_s",
+    "queries_per_s",
+    "avg_wait_ms",
 )
 _PART_OF_ANOTHER = ("connections_max",)
 MOST_FIGURES = 8
@@ -187,7 +196,7 @@ def _figure(name: str, value: float, metrics: Metrics) -> Fact:
     unit = metrics.units.get(name, "")
     per_s = "/s" if unit == "bytes/s" else ""
     shown, _, apart = words.quantity(value, "bytes" if per_s else _SHORT_UNITS.get(unit, unit)).rpartition(words.NB)
-    label = check_name(re.sub("_(percent|bytes_per_s|per_s|bytes|s)$", "", name))
+    label = check_name(name if name in _NAMES else re.sub("_(percent|bytes_per_s|per_s|bytes|ms|s)$", "", name))
     return Fact(label, shown or apart, (apart if shown else "") + per_s, _NOTES.get(name, ""))
 
 
@@ -199,6 +208,12 @@ _NOTES = {
     "locks_waiting": "sessions that wait",
     "size_bytes": "this database",
     "deadlocks_per_s": "since the last reading",
+    "clients_waiting": "for a server connection",
+    "maxwait_s": "the client that waits longest",
+    "saturation_percent": "of the fullest limit",
+    "servers_active": "linked to a client",
+    "queries_per_s": "since the last reading",
+    "avg_wait_ms": "per transaction",
 }
 
 

@@ -125,7 +125,7 @@ def cause(health: Health) -> str:
 
 
 def key_figures(metrics: Metrics | None) -> str:
-    """Up to three figures: lag 0.2 s · 640 tx/s · cache hit 99.6 %; empty when nothing was measured."""
+    """Up to three figures: lag 0.2 s · 640 tx/s · cache hit 99.6 %, of a pooler who waits first; empty when nothing was measured."""
     if metrics is None:
         return ""
     if (pool := _pool(metrics.metrics)) is not None:
@@ -136,7 +136,18 @@ def key_figures(metrics: Metrics | None) -> str:
         for name, text in _FIGURES
         if _says_something(name, metrics.metrics.get(name))
     ]
+    shown = [*_waiting(metrics.metrics), *shown]
     return " · ".join(shown[:_FIGURES_SHOWN])
+
+
+def _waiting(metrics: Mapping[str, float]) -> list[str]:
+    """Who waits at a pooler: 3 waiting, oldest 4.2 s; nothing where that is not measured."""
+    count = metrics.get("clients_waiting")
+    if count is None:
+        return []
+    oldest = metrics.get("maxwait_s")
+    told = f"{words.count(count)} waiting" + (f", oldest {words.duration(oldest)}" if oldest else "") if count else "nobody waits"
+    return [told.replace(" ", words.NB)]
 
 
 def predicate(health: Health) -> str:

@@ -12,10 +12,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from dashboard_app.backend.api.app import build_api
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.guard.answers import config_json, holder_json
+from dashboard_app.backend.sources.poolers import Acted
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import Conflict, DatabaseUnavailable, NotFound
 from dashboard_app.model.health import Check, CheckStatus, Health, HealthStatus, Metrics
 from dashboard_app.model.pool import Holder, HolderState, Level, PoolCounts, ThrottlingConfig
+from dashboard_app.model.pooler import Pooler, PoolerAct, PoolerClient, PoolerDatabase, PoolerPool
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.source import Page, Source, SourceSettings, SourceView, TestReport, TestStep
 from dashboard_app.model.user import Principal, PrincipalKind, Role
@@ -237,6 +239,27 @@ class FakeProbing:
         return FakeService(FakeGuard())
 
 
+class FakePoolers:
+    """Every source is a PgBouncer with one paused database."""
+
+    def __init__(self, sources: FakeSources) -> None:
+        self.sources = sources
+        self.acts: list[tuple[int, PoolerAct, str | None, str | None]] = []
+
+    async def picture(self, source_id: int) -> Pooler:
+        await self.sources.get(source_id)
+        pool = PoolerPool("orders", "app", "transaction", 3.0, 1.0, 2.0, 2.0, 0.0, 0.0, 0.25, 2.0)
+        return Pooler("1.18.0", (pool,), (PoolerDatabase("orders", True, False, 2.0, None),), 4.0, 100.0, None)
+
+    async def clients(self, source_id: int) -> list[PoolerClient]:
+        await self.sources.get(source_id)
+        return [PoolerClient("", "orders", "app", "waiting", "10.0.0.1:5000", "api", "2026-01-01 00:00:00 UTC", 0.25)]
+
+    async def act(self, source_id: int, act: PoolerAct, *, database: str | None = None, client: str | None = None) -> Acted:
+        self.acts.append((source_id, act, database, client))
+        return Acted(act.value.upper(), 1.5, await self.picture(source_id))
+
+
 class FakeHistory:
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
@@ -287,6 +310,7 @@ class World:
         self.guard = FakeGuard()
         self.sources = FakeSources()
         self.probing = FakeProbing(self.sources)
+        self.poolers = FakePoolers(self.sources)
         self.history = FakeHistory()
         self.audit = FakeAudit()
         self.clock = ManualClock()
@@ -301,6 +325,7 @@ class World:
             ping=self.ping,
             sources=self.sources,
             probing=self.probing,
+            poolers=self.poolers,
             history=self.history,
             audit=self.audit,
             readiness=lambda: self.reasons,
@@ -312,6 +337,7 @@ class World:
         self.sources.all.clear()
         self.guard.cleanups.clear()
         self.audit.rows.clear()
+        self.poolers.acts.clear()
 
     async def ping(self) -> float:
         if self.ping_failure:

@@ -165,6 +165,7 @@ async def test_a_bad_source_is_refused_with_a_reason_per_field(world, client, me
         ("POST", "/api/v1/drill/hold"),
         ("POST", "/api/v1/drill/burst"),
         ("POST", "/api/v1/drill/fail"),
+        *(("POST", f"/scan/data-sources/1/pgbouncer/{act}") for act in ("pause", "resume", "reconnect", "kill-client")),
     ],
 )
 async def test_what_is_not_json_is_refused(world, client, method, path, body):
@@ -302,12 +303,52 @@ async def test_an_empty_parameter_is_one_that_was_left_out(client, query):
     assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.parametrize("act", ["pause", "resume", "reconnect", "kill-client"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"database": ""},
+        {"database": 5},
+        {"database": "a\0b"},
+        {"database": "x" * 201},
+        {"confirm": None},
+        {"confirm": ["own"]},
+        {"client": ""},
+        {"client": "7\n"},
+        {"client": "7" * 41},
+        {"colour": "red"},
+    ],
+    ids=str,
+)
+async def test_a_bad_act_on_a_pgbouncer_is_a_422_and_nothing_is_done(world, client, act, wrong):
+    good = {"resume": {}, "kill-client": {"client": "7", "confirm": "own"}}.get(act, {"confirm": "own"})
+    assert_problem(await client.post(f"/scan/data-sources/1/pgbouncer/{act}", json={**good, **wrong}), 422, "invalid_input")
+    assert world.poolers.acts == []
+    assert (await client.post(f"/scan/data-sources/1/pgbouncer/{act}", json=good)).status_code == 200
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = ("name", "kind", "host", "port", "database", "username", "password", "options", "environment", "tags", "enabled", "id", "dry_run")
+FIELDS = (
+    "name",
+    "kind",
+    "host",
+    "port",
+    "database",
+    "username",
+    "password",
+    "options",
+    "environment",
+    "tags",
+    "enabled",
+    "id",
+    "dry_run",
+    "confirm",
+    "client",
+)
 BODIES = st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=6) | JSON
 CALLS = st.sampled_from(
     [

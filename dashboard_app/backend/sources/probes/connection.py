@@ -11,7 +11,7 @@ import os
 import ssl
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -64,8 +64,19 @@ class _NamedContext(ssl.SSLContext):
         return super().wrap_bio(incoming, outgoing, server_side=server_side, server_hostname=self.host)
 
 
-async def open_connection(target: Target, resolver: Resolver, steps: Steps, limit_s: float) -> asyncpg.Connection:
-    """A signed-in connection named `spillway` whose statements the server itself stops shortly before `limit_s`.
+def server_limits(limit_s: float) -> Mapping[str, str]:
+    """The settings by which a server itself stops a statement shortly before `limit_s`."""
+    return {
+        "statement_timeout": str(max(int(limit_s * 900), 1)),
+        "lock_timeout": str(max(int(limit_s * 500), 1)),
+        "jit": "off",
+    }
+
+
+async def open_connection(
+    target: Target, resolver: Resolver, steps: Steps, limit_s: float, *, limits: Mapping[str, str] | None = None
+) -> asyncpg.Connection:
+    """A signed-in connection named `spillway` with the server settings `limits`; None: those of `server_limits`.
 
     The caller holds the time limit of the whole. Raises what the system and the driver raise, and ProbeFailed.
     """
@@ -88,12 +99,7 @@ async def open_connection(target: Target, resolver: Resolver, steps: Steps, limi
             gsslib="gssapi",
             timeout=limit_s,
             command_timeout=limit_s,
-            server_settings={
-                "application_name": APPLICATION_NAME,
-                "statement_timeout": str(max(int(limit_s * 900), 1)),
-                "lock_timeout": str(max(int(limit_s * 500), 1)),
-                "jit": "off",
-            },
+            server_settings={"application_name": APPLICATION_NAME, **(server_limits(limit_s) if limits is None else limits)},
         )
 
 

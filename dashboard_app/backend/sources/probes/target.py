@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.source import Source, SourceKind, SourceSettings
 
+CONSOLE = "pgbouncer"
+"""The database that is PgBouncer's admin console."""
 SSL_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 
 
@@ -27,14 +29,14 @@ class Target:
 
 
 def target_of(fields: Source | SourceSettings, password: Secret) -> Target:
-    """The target these fields mean: an empty database is the one named like the user, an empty sslmode the safe default."""
+    """The target these fields mean: an empty database is the one named like the user (PgBouncer: its console), an empty sslmode the safe default."""
     sslmode = fields.options.get("sslmode") or default_sslmode(fields.host)
     if fields.kind is SourceKind.SERVICE:
         sslmode = "disable" if sslmode == "prefer" else sslmode  # HTTP is plain or encrypted from its first byte
         return Target(
             fields.host, fields.port, "", "", password, sslmode, fields.options.get("sslrootcert", ""), fields.options.get("base_path", "")
         )
-    database = fields.database or fields.username
+    database = fields.database or (CONSOLE if fields.kind is SourceKind.PGBOUNCER else fields.username)
     return Target(fields.host, fields.port, database, fields.username, password, sslmode, fields.options.get("sslrootcert", ""))
 
 
