@@ -16,11 +16,13 @@ from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.permit import Permit
 from dashboard_app.access.sign_in import SignIn
 from dashboard_app.access.vault import Vault
+from dashboard_app.backend.alerts.assembly import build_alerts
 from dashboard_app.backend.api.app import build_api, is_api_path
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.api.limits import EveryAnswer
 from dashboard_app.backend.guard import CleanupReport, ControlView, GuardLimits, PoolGuard
 from dashboard_app.backend.sources.assembly import build_sources
+from dashboard_app.backend.sources.probing import metric_units
 from dashboard_app.console import context
 from dashboard_app.console.api.routes import build_routes
 from dashboard_app.console.console import Console
@@ -58,6 +60,9 @@ class App:
             self.database.engine, _guard_limits(settings), self.clock, server=ControlView(self.database.control, APPLICATION_NAME)
         )
         self.sources = build_sources(self.database, self.vault, settings, self.clock, lambda: self.guard.holding(task="sources.samples"))
+        self.alerts = build_alerts(
+            self.database, self.guard, self.sources.sources, self.sources.probing, units=metric_units, clock=self.clock
+        )
         self.console = Console(settings, self.clock, app=self._enter_api, audit=self.audit, origins=loaded.origins)
         self.api = build_api(self._api_deps(), [build_routes(self.console)])
         permit = Permit(self.api, self.api.state.actions.action_of, public_health=settings.public_health)
@@ -127,6 +132,7 @@ class App:
             probing=self.sources.probing,
             history=self.sources.history,
             audit=self.audit,
+            alerts=self.alerts.desk,
             readiness=self.missing,
         )
 
@@ -143,6 +149,8 @@ class App:
         loops.add("identity", self._once_stored(self.identity.run))
         loops.add("sources", self._once_stored(self.sources.sources.run))
         loops.add("probing", self._once_stored(self.sources.probing.run))
+        loops.add("alerts", self._once_stored(self.alerts.evaluator.run))
+        loops.add("alert writes", self._once_stored(self.alerts.evaluator.run_writes))
         loops.add("console", self._run_console)
         if self.settings.demo:
             loops.add("demo fleet", self._once_stored(Fleet(self.database.address, self.sources.sources, self.clock).run))
@@ -202,6 +210,7 @@ class App:
         if self.api.state.holds is not None:
             await self.api.state.holds.release()
         await self.sources.probing.close()
+        await self.alerts.evaluator.close()
         await self.identity.close()
         await self.audit.close()
         await self.database.close()

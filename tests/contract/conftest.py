@@ -13,10 +13,12 @@ from fastapi import FastAPI
 from dashboard_app.access.audit import Audit
 from dashboard_app.access.permit import Permit
 from dashboard_app.access.vault import Vault
+from dashboard_app.backend.alerts.assembly import AlertParts, build_alerts
 from dashboard_app.backend.api.app import build_api
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.guard import ControlView, GuardLimits, PoolGuard
 from dashboard_app.backend.sources.assembly import SourceParts, build_sources
+from dashboard_app.backend.sources.probing import metric_units
 from dashboard_app.model.clock import SystemClock
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.settings import Settings
@@ -36,6 +38,7 @@ class Served:
     database: Database
     parts: SourceParts
     audit: Audit
+    alerts: AlertParts
 
     def client(self, role: Role | None = Role.ADMIN) -> httpx.AsyncClient:
         principal = Principal(PrincipalKind.USER, f"test {role.value}", role, 1) if role else None
@@ -53,6 +56,7 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
     )
     guard = PoolGuard(database.engine, limits, clock, server=ControlView(database.control, APPLICATION_NAME))
     parts = build_sources(database, Vault(settings), settings, clock)
+    alerts = build_alerts(database, guard, parts.sources, parts.probing, units=metric_units, clock=clock)
     deps = ApiDeps(
         settings=settings,
         clock=clock,
@@ -63,20 +67,24 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
         probing=parts.probing,
         history=parts.history,
         audit=audit,
+        alerts=alerts.desk,
     )
     app = build_api(deps)
     await migrate(database)
     await parts.sources.open()
     await audit.start()
-    monitor = asyncio.create_task(guard.run())
+    loops = {asyncio.create_task(run()) for run in (guard.run, alerts.evaluator.run, alerts.evaluator.run_writes)}
+    await until(alerts.evaluator._is_started.is_set)
     try:
-        yield Served(app, Permit(app, app.state.actions.action_of), guard, database, parts, audit)
+        yield Served(app, Permit(app, app.state.actions.action_of), guard, database, parts, audit, alerts)
     finally:
-        monitor.cancel()
-        await asyncio.wait({monitor})
+        for loop in loops:
+            loop.cancel()
+        await asyncio.wait(loops)
         if app.state.holds is not None:
             await app.state.holds.release()
         await parts.probing.close()
+        await alerts.evaluator.close()
         await audit.close()
         await database.close()
 
