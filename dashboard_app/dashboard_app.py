@@ -9,6 +9,9 @@ import reflex as rx
 from dashboard_app import wiring
 from dashboard_app.access.event_gate import FAREWELL, EventGate, check_policies
 from dashboard_app.console.pages import (
+    alert_rules_state,
+    alerts,
+    alerts_state,
     audit,
     drill,
     drill_state,
@@ -41,15 +44,16 @@ PAGES = {
     "sources": Page("/", "Sources", sources.page, sources_state.SourcesState, sources_state),
     "source": Page("/sources/[source_id]", "Source", source.page, source_state.SourceState, source_state),
     "pool": Page("/pool", "Pool", pool.page, pool_state.PoolState, pool_state),
+    "alerts": Page("/alerts", "Alerts", alerts.page, alerts_state.AlertsState, alerts_state),
     "audit": Page("/audit", "Audit", audit.page, audit.AuditState, audit),
     "settings": Page("/settings", "Settings", settings.page, settings.SettingsState, settings),
     "drill": Page("/drill", "Drill", drill.page, drill_state.DrillState, drill_state),
 }
 ADDRESSES = frozenset(page.route for page in PAGES.values() if page.route != "/" and "[" not in page.route)
-STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail")]
+STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail", "alerts")]
 POLICY: Mapping[str, str] = {
     handler: action
-    for module in (shell_state, palette_state, source_actions, source_form, *(page.module for page in PAGES.values()))
+    for module in (shell_state, palette_state, source_actions, source_form, alert_rules_state, *(page.module for page in PAGES.values()))
     for handler, action in module.POLICY.items()
 }
 """Every event handler of every page → the action it needs."""

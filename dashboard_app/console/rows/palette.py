@@ -49,7 +49,8 @@ class _Command:
 _COMMANDS = (
     _Command(Hit("page:sources", "Sources", "Page", "g s", "database", href="/")),
     _Command(Hit("page:pool", "Pool", "Page", "g p", "gauge", href="/pool")),
-    _Command(Hit("page:audit", "Audit", "Page", "g a", "scroll-text", href="/audit"), "audit.read"),
+    _Command(Hit("page:alerts", "Alerts", "Page", "g a", "bell", href="/alerts"), "alerts.read"),
+    _Command(Hit("page:audit", "Audit", "Page", "g u", "scroll-text", href="/audit"), "audit.read"),
     _Command(Hit("page:settings", "Settings", "Page", "g t", "settings", href="/settings"), "settings.read"),
     _Command(Hit("page:drill", "Drill", "Page", "g d", "flask-conical", href="/drill"), "drill.run", only_demo=True),
     _Command(

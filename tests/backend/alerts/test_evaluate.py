@@ -159,8 +159,8 @@ async def test_a_restart_opens_nothing_that_is_open_already(alerting):
     again = Alerting(alerting.clock)
     again.store.rows, again.store.last_id, again.pool.used = alerting.store.rows, alerting.store.last_id, 28
     looks = asyncio.create_task(again.evaluator.run())
-    while not again.evaluator._watches:
-        await asyncio.sleep(0)
+    await again.evaluator._is_started.wait()
+    await asyncio.sleep(0)
     assert [alert.id for alert in again.book.open_alerts()] == [3, 2, 1]
     looks.cancel()
     with contextlib.suppress(asyncio.CancelledError):
