@@ -82,7 +82,7 @@ class Evaluator:
         for rule in self._rules.enabled():
             for reading in readings.of(rule.settings):
                 seen.add((rule.id, reading.source_id))
-                if peak is not None and rule.settings.metric == _USAGE:
+                if peak is not None and rule.settings.metric == _USAGE and peak > (reading.value or 0.0):
                     self._judge(rule, Reading(reading.source_id, reading.source, peak), now)
                 self._judge(rule, reading, now)
         for key in [key for key in self._watches if key not in seen]:
