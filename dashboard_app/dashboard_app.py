@@ -9,6 +9,9 @@ import reflex as rx
 from dashboard_app import wiring
 from dashboard_app.access.event_gate import FAREWELL, EventGate, check_policies
 from dashboard_app.console.pages import (
+    alert_rules_state,
+    alerts,
+    alerts_state,
     audit,
     drill,
     drill_state,
@@ -48,13 +51,14 @@ PAGES = {
     "source": Page("/sources/[source_id]", "Source", source.page, source_state.SourceState, source_state),
     "pool": Page("/pool", "Pool", pool.page, pool_state.PoolState, pool_state),
     "jobs": Page("/jobs", "Jobs", jobs.page, jobs_state.JobsState, jobs_state),
+    "alerts": Page("/alerts", "Alerts", alerts.page, alerts_state.AlertsState, alerts_state),
     "audit": Page("/audit", "Audit", audit.page, audit.AuditState, audit),
     "settings": Page("/settings", "Settings", settings.page, settings_state.SettingsState, settings_state),
     "drill": Page("/drill", "Drill", drill.page, drill_state.DrillState, drill_state),
     "wall": Page("/wall", "Wall", wall.page, wall.WallState, wall),
 }
 ADDRESSES = frozenset(page.route for page in PAGES.values() if page.route != "/" and "[" not in page.route)
-STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail", "jobs", "wall")]
+STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail", "jobs", "alerts", "wall")]
 _MODULES = (
     shell_state,
     palette_state,
@@ -62,6 +66,7 @@ _MODULES = (
     service_state,
     source_actions,
     source_form,
+    alert_rules_state,
     *(page.module for page in PAGES.values()),
 )
 POLICY: Mapping[str, str] = {handler: action for module in _MODULES for handler, action in module.POLICY.items()}

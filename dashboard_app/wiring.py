@@ -16,6 +16,7 @@ from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.permit import Permit
 from dashboard_app.access.sign_in import SignIn
 from dashboard_app.access.vault import Vault
+from dashboard_app.backend.alerts.assembly import build_alerts
 from dashboard_app.backend.api.app import build_api, is_api_path
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.api.limits import EveryAnswer
@@ -23,6 +24,7 @@ from dashboard_app.backend.guard import CleanupReport, ControlView, GuardLimits,
 from dashboard_app.backend.jobs.service import Jobs
 from dashboard_app.backend.jobs.updater import Updater
 from dashboard_app.backend.sources.assembly import build_sources
+from dashboard_app.backend.sources.probing import metric_units
 from dashboard_app.console import context
 from dashboard_app.console.api.routes import build_routes
 from dashboard_app.console.console import Console
@@ -68,6 +70,9 @@ class App:
             is_pooled=self.database.is_pooled,
         )
         self.sources = build_sources(self.database, self.vault, settings, self.clock, lambda: self.guard.holding(task="sources.samples"))
+        self.alerts = build_alerts(
+            self.database, self.guard, self.sources.sources, self.sources.probing, units=metric_units, clock=self.clock
+        )
         self.jobs = self._build_jobs()
         self.console = Console(
             settings,
@@ -147,6 +152,7 @@ class App:
             history=self.sources.history,
             audit=self.audit,
             jobs=self.jobs,
+            alerts=self.alerts.desk,
             readiness=self.missing,
         )
 
@@ -172,6 +178,8 @@ class App:
         loops.add("sources", self._once_stored(self.sources.sources.run))
         loops.add("probing", self._once_stored(self.sources.probing.run))
         loops.add("jobs", self._once_stored(self.jobs.updater.run))
+        loops.add("alerts", self._once_stored(self.alerts.evaluator.run))
+        loops.add("alert writes", self._once_stored(self.alerts.evaluator.run_writes))
         loops.add("console", self._run_console)
         if self.settings.demo:
             loops.add("demo fleet", self._once_stored(Fleet(self.database.direct_address, self.sources.sources, self.clock).run))
@@ -235,6 +243,7 @@ class App:
         if self.api.state.holds is not None:
             await self.api.state.holds.release()
         await self.sources.probing.close()
+        await self.alerts.evaluator.close()
         await self.identity.close()
         await self.audit.close()
         await self.database.close()

@@ -16,7 +16,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright
 
 CHROMIUM = "/usr/bin/chromium"
-PAGES = {"sources": "/", "source": "/sources/2", "audit": "/audit", "settings": "/settings", "drill": "/drill"}
+PAGES = {"sources": "/", "source": "/sources/2", "alerts": "/alerts", "audit": "/audit", "settings": "/settings", "drill": "/drill"}
 WIDE, NARROW = 1440, 390
 SIZES = {WIDE: 1000, NARROW: 844}
 NARROW_PAGES = ("sources",)

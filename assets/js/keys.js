@@ -157,7 +157,7 @@
     k: () => move(-1),
     ".": openRowMenu,
   };
-  const pages = { s: "/", p: "/pool", j: "/jobs", a: "/audit", t: "/settings", d: "/drill", w: "/wall" };
+  const pages = { s: "/", p: "/pool", j: "/jobs", a: "/alerts", u: "/audit", t: "/settings", d: "/drill", w: "/wall" };
   let chordUntil = 0;
   const single = (key) => {
     const isChord = performance.now() < chordUntil;

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from dashboard_app.console.alert_poll import AlertPoll
 from dashboard_app.console.client.backend import AuditBook, Backend
 from dashboard_app.console.client.caller import Caller
 from dashboard_app.console.client.jobs import JobCalls
@@ -80,6 +81,7 @@ class Console:
             poll_s=settings.throttle_poll_s,
             cleans_up=settings.console_auto_cleanup,
         )
+        self.alert_poll = AlertPoll(self.backend, self.snapshot, clock, poll_s=settings.throttle_poll_s)
         self.file = SnapshotFile(Path(settings.data_dir) / "snapshot.json", self.snapshot, clock)
         self._unavailable_since: datetime | None = None
         self._supervisor = Supervisor(clock)
@@ -123,6 +125,7 @@ class Console:
         """A person has changed something at the server: read the config, the status and the list soon."""
         self.polls.news()
         self.polls.watched()
+        self.alert_poll.news()
         self.loader.reload_list()
 
     async def run(self) -> None:
@@ -149,6 +152,7 @@ class Console:
             ("throttling-config", self.polls.run_config),
             ("pool status", self.polls.run_status),
             ("pings", self.polls.run_pings),
+            ("alerts", self.alert_poll.run),
             ("list of sources", self.loader.run_list),
             ("health lane", self.loader.health.run),
             ("metrics lane", self.loader.metrics.run),
@@ -163,7 +167,7 @@ class Console:
         self.throttle.on_limits = self._obey
         self.throttle.on_news = self.polls.news
         self.loader.visible = self.viewers.visible
-        self.loader.is_watched = self.polls.is_watched = lambda: self.viewers.count > 0
+        self.loader.is_watched = self.polls.is_watched = self.alert_poll.is_watched = lambda: self.viewers.count > 0
         self.viewers.on_first = self._watched
         self.snapshot.on_change(self._note_availability)
 
@@ -175,6 +179,7 @@ class Console:
     def _watched(self) -> None:
         """Somebody begins to watch: look again how often to read."""
         self.polls.watched()
+        self.alert_poll.news()
         self.loader.wake()
 
     def _note_availability(self) -> None:

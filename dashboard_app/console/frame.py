@@ -4,6 +4,7 @@ from typing import Any
 
 from dashboard_app.console import words
 from dashboard_app.console.rows import shell as rows
+from dashboard_app.console.rows.alerts import open_count
 from dashboard_app.model.breaker import BreakerState
 
 
@@ -29,7 +30,7 @@ def read(console: Any) -> dict[str, Any]:
         "breaker": rows.breaker_vital(_facts(breaker) for breaker in console.breakers),
         "round_text": "Paused" if fallback else _round(lanes["health"]),
         "own_load": f"own load: {words.count(in_flight)} in flight",
-        "nav": rows.nav_counts(healths, status),
+        "nav": rows.nav_counts(healths, status, open_count(snapshot.alerts.value if snapshot.alerts else (), console.clock.now())),
         "is_fallback": fallback is not None,
         "banner": rows.Banner() if fallback is None else _banner(console, fallback, now),
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
+from dashboard_app.console.client.alerts import ListedAlert
 from dashboard_app.console.client.contract import ListedSource, parse_health, parse_metrics, parse_source, parse_throttling
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.health import Health, Metrics
@@ -44,6 +45,8 @@ class Snapshot:
         self.recent: dict[int, str] = {}
         self.pool: Reading[dict[str, Any]] | None = None
         self.throttling: Reading[ThrottlingConfig] | None = None
+        self.alerts: Reading[tuple[ListedAlert, ...]] | None = None
+        self.are_alerts_offered = True
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each change."""
@@ -87,6 +90,14 @@ class Snapshot:
         """Take over a fresh throttling-config."""
         self.throttling = Reading(config, self._clock.monotonic())
         self.touch()
+
+    def set_alerts(self, alerts: tuple[ListedAlert, ...] | None) -> None:
+        """Take over what fires; None: this server has no alerts. The same as a moment ago is no change."""
+        before = (self.are_alerts_offered, None if self.alerts is None else self.alerts.value)
+        self.alerts = None if alerts is None else Reading(alerts, self._clock.monotonic())
+        self.are_alerts_offered = alerts is not None
+        if before != (self.are_alerts_offered, alerts):
+            self.touch()
 
     def touch(self) -> None:
         """Grow the version and tell the listeners; also for changes that are kept elsewhere (a breaker's move)."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from dashboard_app.model.alert import Severity
 from dashboard_app.model.breaker import BreakerState
 from dashboard_app.model.health import HealthStatus
 from dashboard_app.model.pool import Level, PoolHealth
@@ -53,6 +54,13 @@ BREAKER = {
     BreakerState.METRICS_ONLY: Look("Watch only", "off", "eye"),
 }
 """A circuit breaker's state."""
+
+SEVERITY = {
+    Severity.INFO: Look("Info", "off", "info"),
+    Severity.WARNING: Look("Warning", "warn", "triangle-alert"),
+    Severity.CRITICAL: Look("Critical", "bad", "octagon-x"),
+}
+"""How much an alert matters."""
 
 KIND_ICON = {
     SourceKind.POSTGRESQL: "database",

@@ -43,6 +43,10 @@ ACTIONS: Mapping[str, Role | None] = MappingProxyType(
         "users.write": Role.ADMIN,
         "tokens.read": Role.ADMIN,
         "tokens.write": Role.ADMIN,
+        "alerts.read": Role.VIEWER,
+        "alerts.act": Role.OPERATOR,
+        "alert_rules.read": Role.ADMIN,
+        "alert_rules.write": Role.ADMIN,
         "drill.run": Role.ADMIN,
     }
 )

@@ -28,6 +28,8 @@ _CHATTY = (
     "python_multipart",
     "watchfiles",
 )
+_FACTS = ("from", "to", "source", "source_id", "rule", "severity")
+"""What a change is told with beside its sentence: fields of their own for machines."""
 _SHORTEST = 6  # a live secret shorter than this would blank ordinary words
 _NAMES = r"password|passwd|passphrase|secret|secret_key|token|api_key|apikey|authorization|proxy-authorization|cookie|set-cookie|dsn|client_token"
 _SECRET_KEY = re.compile(rf"(?:^|[_-])(?:{_NAMES})$", re.IGNORECASE)
@@ -119,7 +121,8 @@ def configure(log_format: Literal["console", "json"], log_level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         _RedactingFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer(log_format)]
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(_FACTS), *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer(log_format)],
         )
     )
     root = logging.getLogger()

@@ -8,6 +8,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -191,4 +192,45 @@ job_dead_letters = Table(
     Column("code", Text, nullable=False),
     Column("reason", Text, nullable=False),
     _at("created_at", stamped=True),
+)
+
+_SEVERITY_RULE = "severity IN ('info', 'warning', 'critical')"
+
+alert_rules = Table(
+    "alert_rules",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("metric", Text, nullable=False),
+    Column("operator", Text, CheckConstraint("operator IN ('>', '>=', '<', '<=')", name="operator"), nullable=False),
+    Column("limit", Double, nullable=False),
+    Column("recovers_at", Double, nullable=False),
+    Column("for_s", Double, nullable=False, server_default=text("0")),
+    Column("severity", Text, CheckConstraint(_SEVERITY_RULE, name="severity"), nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("is_builtin", Boolean, nullable=False, server_default=text("false")),
+    _at("created_at", stamped=True),
+    _at("updated_at", stamped=True),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("rule_id", BigInteger, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("severity", Text, CheckConstraint(_SEVERITY_RULE, name="severity"), nullable=False),
+    Column("source_id", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("value", Double, nullable=False),
+    _at("opened_at"),
+    Column("resolved_at", DateTime(timezone=True), index=True),
+    Column("acknowledged_by", Text),
+    _at("acknowledged_at", nullable=True),
+    _at("silenced_until", nullable=True),
+    Column("silenced_by", Text),
+    Column("silence_reason", Text),
+    Index("alerts_open_key", "rule_id", "source_id", unique=True, postgresql_where=text("resolved_at IS NULL")),
 )

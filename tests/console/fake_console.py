@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from dashboard_app.console.client.alerts import ListedAlert, RuleBook
 from dashboard_app.console.tuning import Tuning
+from dashboard_app.model.alert import AlertRule
 from dashboard_app.model.breaker import BreakerLimits
 from dashboard_app.model.clock import Clock, SystemClock
 from dashboard_app.model.errors import BackendFailed, Conflict
@@ -15,6 +17,7 @@ from dashboard_app.model.health import Check, CheckStatus, Health, HealthStatus,
 from dashboard_app.model.pool import Level, ThrottlingConfig
 from dashboard_app.model.source import Source, SourceKind, SourceSettings
 from dashboard_app.model.user import Principal, PrincipalKind, Role
+from dashboard_app.policy.permission import require
 from dashboard_app.runtime.breakers import Breakers
 from dashboard_app.runtime.live_settings import LiveSettings
 from dashboard_app.settings import LoadedSettings, Settings
@@ -41,6 +44,8 @@ class FakeSnapshot:
     recent: dict[int, str] = field(default_factory=dict)
     pool: FakeReading | None = None
     throttling: FakeReading | None = None
+    alerts: FakeReading | None = None
+    are_alerts_offered: bool = True
     sources_at: float | None = 1000.0
 
     def touch(self) -> None:
@@ -95,6 +100,7 @@ class FakeBackend:
         self.snapshot = snapshot
         self.calls: list[tuple[str, Any]] = []
         self.failure: Exception | None = None
+        self.alerts = FakeAlertCalls(self)
 
     def _note(self, name: str, what: Any) -> None:
         self.calls.append((name, what))
@@ -130,6 +136,70 @@ class FakeBackend:
         self._note("health", source_id)
         found: Health = self.snapshot.health[source_id].value
         return found
+
+
+class FakeAlertCalls:
+    """What fires, in the snapshot; what was asked, in `calls`."""
+
+    def __init__(self, backend: FakeBackend) -> None:
+        self.backend = backend
+        self.past: tuple[ListedAlert, ...] = ()
+        self.book = RuleBook((), ())
+        self.answer: dict[str, Any] = {"fired": 3, "sources": 24, "by_source": [{"source": "orders", "fired": 3}]}
+
+    def _changed(self, name: str, principal: Principal, alert_id: int, **fields: Any) -> ListedAlert:
+        require(principal, "alerts.act")
+        self.backend._note(name, alert_id)
+        listed = self.backend.snapshot.alerts.value
+        return next(replace(one, alert=replace(one.alert, **fields)) for one in listed if one.alert.id == alert_id)
+
+    async def acknowledge(self, principal: Principal, alert_id: int) -> ListedAlert:
+        return self._changed("acknowledge", principal, alert_id, acknowledged_by=principal.name)
+
+    async def unacknowledge(self, principal: Principal, alert_id: int) -> ListedAlert:
+        return self._changed("unacknowledge", principal, alert_id, acknowledged_by=None)
+
+    async def silence(self, principal: Principal, alert_id: int, until: datetime, reason: str) -> ListedAlert:
+        return self._changed("silence", principal, alert_id, silenced_until=until, silence_reason=reason, silenced_by=principal.name)
+
+    async def unsilence(self, principal: Principal, alert_id: int) -> ListedAlert:
+        return self._changed("unsilence", principal, alert_id, silenced_until=None)
+
+    async def resolved(self, principal: Principal, limit: int, before: int = 0) -> tuple[ListedAlert, ...]:
+        self.backend._note("resolved", (limit, before))
+        return self.past[:limit]
+
+    async def rules(self, principal: Principal) -> RuleBook:
+        self.backend._note("rules", None)
+        return self.book
+
+    async def save_rule(self, principal: Principal, rule_id: int, fields: Mapping[str, object]) -> AlertRule:
+        require(principal, "alert_rules.write")
+        self.backend._note("save rule", (rule_id, dict(fields)))
+        return self.book.rules[0]
+
+    async def delete_rule(self, principal: Principal, rule_id: int) -> None:
+        require(principal, "alert_rules.write")
+        self.backend._note("delete rule", rule_id)
+
+    async def preview(self, principal: Principal, fields: Mapping[str, object]) -> dict[str, Any]:
+        require(principal, "alert_rules.write")
+        self.backend._note("preview", dict(fields))
+        return self.answer
+
+
+class FakeAlertPoll:
+    def __init__(self, snapshot: FakeSnapshot) -> None:
+        self.snapshot, self.looks = snapshot, 0
+
+    def news(self) -> None:
+        self.looks += 1
+
+    def keep(self, changed: ListedAlert) -> None:
+        reading = self.snapshot.alerts
+        listed = tuple(changed if one.alert.id == changed.alert.id else one for one in reading.value)
+        self.snapshot.alerts = FakeReading(listed, reading.received_mono)
+        self.news()
 
 
 class FakeViewers:
@@ -190,6 +260,7 @@ class FakeConsole:
         self.breakers = Breakers(BreakerLimits(), self.clock)
         self.backend = FakeBackend(self.snapshot)
         self.viewers = FakeViewers()
+        self.alert_poll = FakeAlertPoll(self.snapshot)
         self.down: FakeFallback | None = None
         self.acts = 0
 

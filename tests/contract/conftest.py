@@ -13,12 +13,14 @@ from fastapi import FastAPI
 from dashboard_app.access.audit import Audit
 from dashboard_app.access.permit import Permit
 from dashboard_app.access.vault import Vault
+from dashboard_app.backend.alerts.assembly import AlertParts, build_alerts
 from dashboard_app.backend.api.app import build_api
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.guard import ControlView, GuardLimits, PoolGuard
 from dashboard_app.backend.jobs.service import Jobs
 from dashboard_app.backend.jobs.updater import Updater
 from dashboard_app.backend.sources.assembly import SourceParts, build_sources
+from dashboard_app.backend.sources.probing import metric_units
 from dashboard_app.model.clock import SystemClock
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.policy.batching import BatchLimits
@@ -41,6 +43,7 @@ class Served:
     database: Database
     parts: SourceParts
     audit: Audit
+    alerts: AlertParts
 
     def client(self, role: Role | None = Role.ADMIN) -> httpx.AsyncClient:
         principal = Principal(PrincipalKind.USER, f"test {role.value}", role, 1) if role else None
@@ -61,6 +64,7 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
     store = JobStore(database, guard.running)
     jobs_limits = BatchLimits(settings.job_batch_size, settings.job_flush_s, settings.job_batch_max, settings.job_queue_max)
     updater = Updater(store, guard, clock, jobs_limits, journal=SegmentLog(settings.data_dir / "job-journal"))
+    alerts = build_alerts(database, guard, parts.sources, parts.probing, units=metric_units, clock=clock)
     deps = ApiDeps(
         settings=settings,
         clock=clock,
@@ -73,14 +77,16 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
         history=parts.history,
         audit=audit,
         jobs=Jobs(store, updater),
+        alerts=alerts.desk,
     )
     app = build_api(deps)
     await migrate(database)
     await parts.sources.open()
     await audit.start()
-    loops = {asyncio.create_task(guard.run()), asyncio.create_task(updater.run())}
+    loops = {asyncio.create_task(run()) for run in (guard.run, alerts.evaluator.run, alerts.evaluator.run_writes, updater.run)}
+    await until(alerts.evaluator._is_started.is_set)
     try:
-        yield Served(app, Permit(app, app.state.actions.action_of), guard, database, parts, audit)
+        yield Served(app, Permit(app, app.state.actions.action_of), guard, database, parts, audit, alerts)
     finally:
         for loop in loops:
             loop.cancel()
@@ -89,6 +95,7 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
         if app.state.holds is not None:
             await app.state.holds.release()
         await parts.probing.close()
+        await alerts.evaluator.close()
         await audit.close()
         await database.close()
 

@@ -1,5 +1,7 @@
 """Who may call what: judged before anything about the request is looked at."""
 
+import re
+
 import pytest
 
 from dashboard_app.model.user import Role
@@ -24,7 +26,7 @@ HEAVY = {"/api/v1/drill/hold", "/api/v1/drill/burst", "/api/v1/drill/fail"}
 
 
 def filled(path: str) -> str:
-    return path.replace("{source_id}", "1").replace("{job_id}", "1").replace("{letter_id}", "1")
+    return re.sub(r"\{\w+_id\}", "1", path)
 
 
 async def test_without_credentials_only_the_open_calls_answer(demo_api):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter, FastAPI
 
 from dashboard_app.backend.api.actions import ActionTable, table_of
+from dashboard_app.backend.api.alerts import alert_routes
 from dashboard_app.backend.api.audit import audit_routes
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.api.docs import docs_routes
@@ -52,6 +53,7 @@ def build_api(deps: ApiDeps, extra_routers: Sequence[APIRouter] = ()) -> FastAPI
         watched_routes(deps),
         pgbouncer_routes(deps),
         audit_routes(deps),
+        alert_routes(deps),
         metrics_routes(metrics),
         docs_routes(app),
     ]

@@ -109,7 +109,8 @@ class Gauge:
         self.version += 1
         self._hint = hint_for(level, self.version)
         if level is not before.level:
-            logger.info("throttling level %s -> %s (%s)", before.level, level, why)
+            facts = {"from": before.level.value, "to": level.value}
+            logger.info("throttling level %s -> %s (%s)", before.level, level, why, extra=facts)
             self.recorder.tell(Happening(self._clock.now(), "level", f"{before.level} → {level}: {why}"))
         return True
 

@@ -46,6 +46,11 @@ _Result = TypeVar("_Result", Health, Metrics)
 _Read = TypeVar("_Read")
 
 
+def metric_units() -> dict[str, str]:
+    """Every number that a probe of any kind may give, with its unit."""
+    return {name: unit for probe in _PROBES.values() for name, unit in getattr(probe, "units", {}).items()}
+
+
 class Probing:
     """Health and metrics of sources. A source that fails is a result, never an exception."""
 
@@ -163,6 +168,10 @@ class Probing:
         """The last health; None when the source was never probed."""
         return self._recall.last(source_id)
 
+    def last_metrics(self, source_id: int) -> Metrics | None:
+        """The last numbers; None when the source gave none yet."""
+        return self._recall.last_metrics(source_id)
+
     def recent(self, source_id: int) -> str:
         """The last 30 letters, oldest first."""
         return self._recall.recent(source_id)
@@ -202,6 +211,7 @@ class Probing:
         health = self._judged(source, finding)
         (self._silent.add if finding.timed_out else self._silent.discard)(source.id)
         if self._is_current(source):
+            self._note_change(source, health)
             self._recall.remember(health)
             self._recorder.health(health)
         return health
@@ -218,6 +228,7 @@ class Probing:
         units = {name: unit for name, unit in probe.units.items() if name in found} if probe is not None else {}
         metrics = Metrics(source.id, self._clock.now(), found, units)
         if found and self._is_current(source):
+            self._recall.measured(metrics)
             self._recorder.metrics(metrics)
         return metrics
 
@@ -229,6 +240,14 @@ class Probing:
         latency_ms = None if finding.latency_ms is None else round(finding.latency_ms, 3)
         message = sentence(finding.checks) if finding.checks else UNREADABLE
         return Health(source.id, status, since, latency_ms, now, message, dated(finding.checks, last, now))
+
+    def _note_change(self, source: Source, health: Health) -> None:
+        """One line in the log for each change of a source's status."""
+        last = self._recall.last(source.id)
+        before = (last.status if last is not None else HealthStatus.UNKNOWN).value
+        if before != health.status.value:
+            facts = {"from": before, "to": health.status.value, "source": source.name, "source_id": source.id}
+            log.info("source %s: %s -> %s (%s)", source.name, before, health.status.value, health.message or "all checks pass", extra=facts)
 
     def _is_current(self, source: Source) -> bool:
         """False when the source was deleted or paused while it was probed."""

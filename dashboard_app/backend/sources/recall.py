@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from dashboard_app.model.health import Health, HealthStatus
+from dashboard_app.model.health import Health, HealthStatus, Metrics
 from dashboard_app.policy.health import aged
 from dashboard_app.store.samples import RecentHealth
 
@@ -21,10 +21,19 @@ class Recall:
         """Begin with nothing remembered."""
         self._last: dict[int, Health] = {}
         self._letters: dict[int, deque[str]] = {}
+        self._metrics: dict[int, Metrics] = {}
 
     def last(self, source_id: int) -> Health | None:
         """The last health of a source; None when it was never probed."""
         return self._last.get(source_id)
+
+    def last_metrics(self, source_id: int) -> Metrics | None:
+        """The last numbers of a source; None when it gave none yet."""
+        return self._metrics.get(source_id)
+
+    def measured(self, metrics: Metrics) -> None:
+        """Take in new numbers."""
+        self._metrics[metrics.data_source_id] = metrics
 
     def recent(self, source_id: int) -> str:
         """Up to 30 letters, oldest first."""
@@ -51,6 +60,7 @@ class Recall:
 
     def keep_only(self, source_ids: Iterable[int]) -> None:
         """Forget every source but these."""
-        for source_id in set(self._letters) - set(source_ids):
+        for source_id in (set(self._letters) | set(self._metrics)) - set(source_ids):
             self._letters.pop(source_id, None)
             self._last.pop(source_id, None)
+            self._metrics.pop(source_id, None)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
+from dashboard_app.console.client.alerts import AlertCalls
 from dashboard_app.console.client.caller import Call, Caller
 from dashboard_app.console.client.contract import (
     ListedSource,
@@ -85,6 +86,7 @@ class Backend:
         """Call through `caller`; `audit` is needed when the server is another machine's."""
         self._caller = caller
         self._audit = audit
+        self.alerts = AlertCalls(caller, self._audited)
         self._healths: SingleFlight[Health] = SingleFlight()
         self._metrics: SingleFlight[Metrics] = SingleFlight()
 

@@ -37,7 +37,7 @@ class SourcePage:
     total: int
 
 
-def _or_garbage(parse: Callable[[Any], Value]) -> Callable[[Any], Value]:
+def or_garbage(parse: Callable[[Any], Value]) -> Callable[[Any], Value]:
     """Turn whatever a wrong body does to `parse` into our error."""
 
     @wraps(parse)
@@ -50,7 +50,7 @@ def _or_garbage(parse: Callable[[Any], Value]) -> Callable[[Any], Value]:
     return parsed
 
 
-def _time(value: object) -> datetime | None:
+def optional_time(value: object) -> datetime | None:
     """An ISO time with its zone, or None."""
     if value is None:
         return None
@@ -60,9 +60,9 @@ def _time(value: object) -> datetime | None:
     return at
 
 
-def _needed_time(value: object) -> datetime:
+def needed_time(value: object) -> datetime:
     """An ISO time that must be there."""
-    if (at := _time(value)) is None:
+    if (at := optional_time(value)) is None:
         raise ValueError("a time is missing")
     return at
 
@@ -77,7 +77,7 @@ def _numbers(value: Mapping[str, Any]) -> dict[str, float]:
     return {str(name): float(each) for name, each in value.items() if isinstance(each, int | float) and not isinstance(each, bool)}
 
 
-@_or_garbage
+@or_garbage
 def parse_source(body: Any) -> Source:
     """One source."""
     return Source(
@@ -92,8 +92,8 @@ def parse_source(body: Any) -> Source:
         environment=str(body.get("environment") or ""),
         tags=tuple(str(tag) for tag in body.get("tags") or ()),
         enabled=bool(body.get("enabled", True)),
-        created_at=_needed_time(body.get("created_at") or "1970-01-01T00:00:00Z"),
-        updated_at=_needed_time(body.get("updated_at") or "1970-01-01T00:00:00Z"),
+        created_at=needed_time(body.get("created_at") or "1970-01-01T00:00:00Z"),
+        updated_at=needed_time(body.get("updated_at") or "1970-01-01T00:00:00Z"),
     )
 
 
@@ -106,37 +106,37 @@ def _check(body: Any) -> Check:
         unit=str(body.get("unit") or ""),
         limit=str(body.get("limit") or ""),
         message=str(body.get("message") or "")[:_TEXT_KEPT],
-        since=_time(body.get("since")),
+        since=optional_time(body.get("since")),
     )
 
 
-@_or_garbage
+@or_garbage
 def parse_health(body: Any) -> Health:
     """The health of one source."""
     message = body.get("message")
     return Health(
         data_source_id=int(body["data_source_id"]),
         status=HealthStatus(body["status"]),
-        since=_time(body.get("since")),
+        since=optional_time(body.get("since")),
         latency_ms=_number(body.get("latency_ms")),
-        checked_at=_time(body.get("checked_at")),
+        checked_at=optional_time(body.get("checked_at")),
         message=None if message is None else str(message)[:_TEXT_KEPT],
         checks=tuple(_check(each) for each in body.get("checks") or ()),
     )
 
 
-@_or_garbage
+@or_garbage
 def parse_metrics(body: Any) -> Metrics:
     """The numbers of one source."""
     return Metrics(
         data_source_id=int(body["data_source_id"]),
-        collected_at=_needed_time(body["collected_at"]),
+        collected_at=needed_time(body["collected_at"]),
         metrics=_numbers(body.get("metrics") or {}),
         units={str(name): str(unit) for name, unit in (body.get("units") or {}).items()},
     )
 
 
-@_or_garbage
+@or_garbage
 def parse_page(body: Any) -> SourcePage:
     """One page of the list of sources; a kind this console does not know is skipped."""
     known = {kind.value for kind in SourceKind}
@@ -153,7 +153,7 @@ def _listed(body: Any) -> ListedSource:
     return ListedSource(source, health or None, letters)
 
 
-@_or_garbage
+@or_garbage
 def parse_throttling(body: Any) -> ThrottlingConfig:
     """The throttling-config; limits of zero or less become one."""
     level = Level(body.get("throttling_level") or body["level"])
@@ -169,17 +169,17 @@ def parse_throttling(body: Any) -> ThrottlingConfig:
         reasons=tuple(str(reason) for reason in body.get("reasons") or ()),
         version=int(body.get("version") or 0),
         ttl_s=float(body.get("ttl_s") or 30.0),
-        measured_at=_needed_time(body.get("measured_at") or "1970-01-01T00:00:00Z"),
+        measured_at=needed_time(body.get("measured_at") or "1970-01-01T00:00:00Z"),
     )
 
 
-@_or_garbage
+@or_garbage
 def parse_letters(body: Any) -> str:
     """The states of a span, one letter each; a letter this console does not know says nothing."""
     return "".join(letter if letter in "owbu" else "-" for letter in str(body["letters"])[:_LETTERS_KEPT])
 
 
-@_or_garbage
+@or_garbage
 def parse_object(body: Any) -> dict[str, Any]:
     """Any JSON object, as it is."""
     if not isinstance(body, dict):

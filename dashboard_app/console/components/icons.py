@@ -6,7 +6,7 @@ import reflex as rx
 
 from dashboard_app.console import theme
 
-STATE_ICONS = tuple(sorted({look.icon for table in (theme.STATUS, theme.LEVEL, theme.POOL) for look in table.values()}))
+STATE_ICONS = tuple(sorted({look.icon for table in (theme.STATUS, theme.LEVEL, theme.POOL, theme.SEVERITY) for look in table.values()}))
 BREAKER_ICONS = tuple(sorted({look.icon for look in theme.BREAKER.values()}))
 KIND_ICONS = tuple(theme.KIND_ICON.values())
 

@@ -29,7 +29,7 @@ link = ReactRouterLink.create
 
 
 def shell(page: str, *content: rx.Component) -> rx.Component:
-    """`content` inside the frame, with `page` (sources, pool, audit, settings, drill) marked in the navigation."""
+    """`content` inside the frame, with `page` (sources, pool, alerts, audit, settings, drill) marked in the navigation."""
     return rx.el.div(
         rx.cond(ShellState.is_signed_out, go_to(to="/login"), rx.fragment()),
         rx.el.a("Skip to content", href="#main", class_name="skip"),
@@ -61,6 +61,7 @@ def _nav_items() -> list[tuple[str, str, str, str, Any]]:
         ("sources", "/", "database", "Sources", None),
         ("pool", "/pool", "gauge", "Pool", None),
         ("jobs", "/jobs", "list-checks", "Jobs", None),
+        ("alerts", "/alerts", "bell", "Alerts", None),
         ("audit", "/audit", "scroll-text", "Audit", ShellState.may_administer),
         ("settings", "/settings", "settings", "Settings", ShellState.may_administer),
         ("drill", "/drill", "flask-conical", "Drill", ShellState.is_demo),
@@ -75,6 +76,8 @@ def _chip(key: str) -> rx.Component:
         return rx.cond(nav.sources != "", rx.el.span(nav.sources, class_name="nchip t-bad"), rx.fragment())
     if key == "pool":
         return rx.cond(nav.pool != "", rx.el.span(nav.pool, class_name=f"nchip t-{nav.pool_tone}"), rx.fragment())
+    if key == "alerts":
+        return rx.cond(nav.alerts != "", rx.el.span(nav.alerts, class_name="nchip t-bad"), rx.fragment())
     return rx.el.span("demo", class_name="nchip t-off") if key == "drill" else rx.fragment()
 
 
@@ -278,7 +281,11 @@ def _toast(toast: rx.Var[Toast]) -> rx.Component:
         rx.cond(
             toast.paused_id != 0,
             rx.el.button("Undo", type="button", class_name="lnk", on_click=ShellState.undo(toast.id)),
-            rx.fragment(),
+            rx.cond(
+                toast.alert_id != 0,
+                rx.el.button("Undo", type="button", class_name="lnk", on_click=ShellState.undo_alert(toast.id)),
+                rx.fragment(),
+            ),
         ),
         rx.el.button(
             icon("x", 14),
@@ -287,6 +294,10 @@ def _toast(toast: rx.Var[Toast]) -> rx.Component:
             class_name="ib",
             on_click=ShellState.dismiss(toast.id),
         ),
-        after(seconds=rx.cond(toast.paused_id != 0, 10, 6), stamp=toast.id.to_string(), on_done=ShellState.dismiss(toast.id)),
+        after(
+            seconds=rx.cond((toast.paused_id != 0) | (toast.alert_id != 0), 10, 6),
+            stamp=toast.id.to_string(),
+            on_done=ShellState.dismiss(toast.id),
+        ),
         class_name=f"toast t-{toast.tone}",
     )

@@ -19,6 +19,7 @@ POLICY = {
     "shell_state.try_now": "breakers.try",
     "shell_state.dismiss": "console.watch",
     "shell_state.undo": "sources.write",
+    "shell_state.undo_alert": "alerts.act",
 }
 """Event handler → the action it needs."""
 
@@ -79,14 +80,30 @@ class ShellState(rx.State):
             self._say(words.told(failure), "warn")
 
     @rx.event
+    async def undo_alert(self, toast_id: int) -> None:
+        """Take back what a toast says was done to an alert."""
+        done = next((toast for toast in self.toasts if toast.id == toast_id and toast.alert_id), None)
+        self.dismiss(toast_id)
+        principal = await principal_of(self)
+        if principal is None or done is None:
+            return
+        calls = console().backend.alerts
+        take_back = calls.unsilence if done.alert_act == "silence" else calls.unacknowledge
+        try:
+            console().alert_poll.keep(await take_back(principal, done.alert_id))
+            self._say("Heard again" if done.alert_act == "silence" else "Nobody's again")
+        except SpillwayError as failure:
+            self._say(words.told(failure), "warn")
+
+    @rx.event
     def dismiss(self, toast_id: int) -> None:
         """Take a toast away."""
         self.toasts = [toast for toast in self.toasts if toast.id != toast_id]
 
-    def _say(self, text: str, tone: str = "ok", *, paused_id: int = 0) -> None:
+    def _say(self, text: str, tone: str = "ok", *, paused_id: int = 0, alert_id: int = 0, alert_act: str = "") -> None:
         """Show `text` in the corner for 6 s (10 s with Undo)."""
         self._toasts_so_far += 1
-        self.toasts = rows.with_toast(list(self.toasts), rows.Toast(self._toasts_so_far, text, tone, paused_id))
+        self.toasts = rows.with_toast(list(self.toasts), rows.Toast(self._toasts_so_far, text, tone, paused_id, alert_id, alert_act))
 
 
 def fill(shell: ShellState) -> None:

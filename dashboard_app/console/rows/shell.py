@@ -73,6 +73,7 @@ class NavCounts:
     sources: str = ""
     pool: str = ""
     pool_tone: str = "off"
+    alerts: str = ""
 
 
 TOASTS_AT_MOST = 3
@@ -80,12 +81,17 @@ TOASTS_AT_MOST = 3
 
 @dataclass(frozen=True, slots=True)
 class Toast:
-    """The result of the user's own action. `paused_id`: the source whose pause it offers to undo; 0: no Undo."""
+    """The result of the user's own action.
+
+    `paused_id`: the source whose pause it offers to undo; `alert_id`: the alert whose `alert_act` (acknowledge, silence); 0: no Undo.
+    """
 
     id: int
     text: str
     tone: str = "ok"
     paused_id: int = 0
+    alert_id: int = 0
+    alert_act: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +192,8 @@ def banner_cause(cause: str, status_code: int | None, problem_code: str, timeout
     return f"The server {what} ({words.code(detail)})." if detail else f"The server {what}."
 
 
-def nav_counts(statuses: Iterable[HealthStatus], status: Mapping[str, Any] | None) -> NavCounts:
-    """How many sources are down, and how full the pool is once it is no longer healthy."""
+def nav_counts(statuses: Iterable[HealthStatus], status: Mapping[str, Any] | None, alerts: int = 0) -> NavCounts:
+    """How many sources are down, how full the pool is once it is no longer healthy, and how many alerts are open."""
     down = sum(1 for state in statuses if state is HealthStatus.UNHEALTHY)
     pool, tone = "", "off"
     if status is not None and status["status"] != PoolHealth.HEALTHY:
@@ -195,7 +201,7 @@ def nav_counts(statuses: Iterable[HealthStatus], status: Mapping[str, Any] | Non
         tone = theme.LEVEL[Level(status["throttling_level"])].tone
         if status["status"] == PoolHealth.UNAVAILABLE:
             pool = "away"
-    return NavCounts(words.chip(down) if down else "", pool, tone)
+    return NavCounts(words.chip(down) if down else "", pool, tone, words.chip(alerts) if alerts else "")
 
 
 def with_toast(toasts: list[Toast], newest: Toast) -> list[Toast]:

@@ -22,6 +22,7 @@ from dashboard_app.model.secret import Secret
 from dashboard_app.model.source import Page, Source, SourceSettings, SourceView, TestReport, TestStep
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.settings import Settings
+from tests.backend.alerts.fakes import Alerting
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 ADMIN = Principal(PrincipalKind.USER, "ada", Role.ADMIN, 1)
@@ -314,6 +315,8 @@ class World:
         self.history = FakeHistory()
         self.audit = FakeAudit()
         self.clock = ManualClock()
+        self.alerting = Alerting(self.clock)
+        self.alerting.fill()
         self.reasons: list[str] = []
         self.ping_failure: Exception | None = None
         self.engine = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/none")
@@ -328,6 +331,7 @@ class World:
             poolers=self.poolers,
             history=self.history,
             audit=self.audit,
+            alerts=self.alerting.desk,
             readiness=lambda: self.reasons,
         )
         self.app = build_api(self.deps)

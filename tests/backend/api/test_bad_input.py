@@ -49,6 +49,35 @@ BAD_SOURCES: dict[str, Any] = {
     "null options": {**GOOD, "options": None},
     "long unknown field": {**GOOD, "x" * 100_000: 1},
 }
+GOOD_RULE = {"name": "lag", "metric": "source.replication_lag_s", "limit": 30}
+BAD_RULES: dict[str, Any] = {
+    "a list": [],
+    "unknown field": {**GOOD_RULE, "colour": "red"},
+    "no limit": {"name": "lag", "metric": "pool.waiting"},
+    "blank name": {**GOOD_RULE, "name": " "},
+    "NUL in name": {**GOOD_RULE, "name": "a\0b"},
+    "null name": {**GOOD_RULE, "name": None},
+    "unknown metric": {**GOOD_RULE, "metric": "source.colour"},
+    "metric with quotes": {**GOOD_RULE, "metric": "source.'; drop"},
+    "null metric": {**GOOD_RULE, "metric": None},
+    "unknown operator": {**GOOD_RULE, "operator": "=="},
+    "text for limit": {**GOOD_RULE, "limit": "30"},
+    "true for limit": {**GOOD_RULE, "limit": True},
+    "null limit": {**GOOD_RULE, "limit": None},
+    "huge limit": {**GOOD_RULE, "limit": 10**40},
+    "huge whole limit": {**GOOD_RULE, "limit": 10**400},
+    "recovers beyond the limit": {**GOOD_RULE, "recovers_at": 31},
+    "percent over 100": {"name": "x", "metric": "pool.usage_percent", "limit": 101},
+    "negative for": {**GOOD_RULE, "for_s": -1},
+    "two days for": {**GOOD_RULE, "for_s": 172_800},
+    "text for for": {**GOOD_RULE, "for_s": "60"},
+    "unknown severity": {**GOOD_RULE, "severity": "panic"},
+    "null severity": {**GOOD_RULE, "severity": None},
+    "scope of the pool": {**GOOD_RULE, "scope": "pool"},
+    "scope of nothing": {**GOOD_RULE, "scope": "host:x"},
+    "number for scope": {**GOOD_RULE, "scope": 5},
+    "text for enabled": {**GOOD_RULE, "enabled": "yes"},
+}
 BROKEN_JSON = {
     "cut off": b'{"name": "a"',
     "NaN": b'{"name": "a", "port": NaN}',
@@ -103,6 +132,12 @@ BAD_QUERIES = [
     "/scan/data-sources/1/history?metric=a&from=99999999999999999999",
     "/api/v1/health/database/history?minutes=0",
     "/api/v1/health/database/history?minutes=61",
+    "/api/v1/alerts?state=loud",
+    "/api/v1/alerts?limit=0",
+    "/api/v1/alerts?limit=501",
+    "/api/v1/alerts?before=0",
+    "/api/v1/alerts?before=99999999999999999999999",
+    "/api/v1/alerts?colour=red",
     "/api/v1/audit?limit=0",
     "/api/v1/audit?limit=501",
     "/api/v1/audit?before=0",
@@ -111,6 +146,7 @@ BAD_QUERIES = [
     "/api/v1/audit?from=x",
     "/api/v1/audit?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z",
 ]
+JSON_TYPE = {"content-type": "application/json"}
 BAD_IDS = ["0", "-1", "x", "1.5", "2147483648", "9" * 30, "9" * 5000, "%00", "1%00", "%F0%9F%92%A9", "1e3", "null", "99"]
 
 
@@ -162,6 +198,10 @@ async def test_a_bad_source_is_refused_with_a_reason_per_field(world, client, me
         ("PATCH", "/scan/data-sources/1"),
         ("POST", "/api/v1/health/database/force-cleanup"),
         ("POST", "/scan/data-sources/1/guard/force-cleanup"),
+        ("POST", "/api/v1/alerts/3/silence"),
+        ("POST", "/api/v1/alert-rules"),
+        ("POST", "/api/v1/alert-rules/preview"),
+        ("PATCH", "/api/v1/alert-rules/5"),
         ("POST", "/api/v1/drill/hold"),
         ("POST", "/api/v1/drill/burst"),
         ("POST", "/api/v1/drill/fail"),
@@ -173,6 +213,29 @@ async def test_what_is_not_json_is_refused(world, client, method, path, body):
     said = assert_problem(answer, 422, "invalid_input")
     assert said["errors"][0]["field"] == "body"
     assert not world.guard.cleanups
+
+
+@pytest.mark.parametrize("path", ["/api/v1/alert-rules", "/api/v1/alert-rules/preview"])
+@pytest.mark.parametrize("name", BAD_RULES)
+async def test_a_bad_rule_is_refused_with_a_reason_per_field(world, client, path, name):
+    before = len(world.alerting.rules.known)
+    said = assert_problem(await client.post(path, content=json.dumps(BAD_RULES[name]).encode(), headers=JSON_TYPE), 422, "invalid_input")
+    assert all(set(one) == {"field", "message"} for one in said["errors"])
+    assert len(world.alerting.rules.known) == before
+
+
+@pytest.mark.parametrize("name", [name for name in BAD_RULES if name not in ("no limit", "percent over 100")])
+async def test_a_bad_change_of_a_rule_is_refused(world, client, name):
+    before = world.alerting.rules.known[5]
+    answer = await client.patch("/api/v1/alert-rules/5", content=json.dumps(BAD_RULES[name]).encode(), headers=JSON_TYPE)
+    assert_problem(answer, 422, "invalid_input")
+    assert world.alerting.rules.known[5] is before
+
+
+@pytest.mark.parametrize("bad", BAD_IDS, ids=lambda bad: bad[:40])
+async def test_an_id_that_is_none_is_no_alert_and_no_rule(client, bad):
+    for method, path in (("POST", "alerts/{}/acknowledge"), ("DELETE", "alerts/{}/silence"), ("DELETE", "alert-rules/{}")):
+        assert_problem(await client.request(method, f"/api/v1/{path.format(bad)}"), 404, "not_found")
 
 
 @pytest.mark.parametrize("query", BAD_QUERIES, ids=lambda query: query[:90])
@@ -202,6 +265,15 @@ async def test_an_id_that_is_none_can_neither_be_changed_nor_deleted(client, bad
         ("/scan/data-sources/1/guard/force-cleanup", {"dry_run": 1}),
         ("/scan/data-sources/1/guard/force-cleanup", {"dry": True}),
         ("/scan/data-sources/1/guard/force-cleanup", "x"),
+        ("/api/v1/alerts/3/silence", {}),
+        ("/api/v1/alerts/3/silence", {"until": None}),
+        ("/api/v1/alerts/3/silence", {"until": 5}),
+        ("/api/v1/alerts/3/silence", {"until": "soon"}),
+        ("/api/v1/alerts/3/silence", {"until": "2027-01-01T00:00:00"}),
+        ("/api/v1/alerts/3/silence", {"until": "2025-12-31T00:00:00Z"}),
+        ("/api/v1/alerts/3/silence", {"until": "2027-01-01T00:00:00Z", "reason": None}),
+        ("/api/v1/alerts/3/silence", {"until": "2027-01-01T00:00:00Z", "reason": "a\0b"}),
+        ("/api/v1/alerts/3/silence", {"until": "2027-01-01T00:00:00Z", "reason": "x" * 201}),
         ("/api/v1/drill/hold", {"connections": -1}),
         ("/api/v1/drill/hold", {"connections": 1001}),
         ("/api/v1/drill/hold", {"connections": 1.5}),
@@ -278,6 +350,8 @@ async def test_an_unknown_path_is_a_404_document(client, method, path):
         ("PUT", "/scan/data-sources/1", "DELETE, GET, PATCH"),
         ("DELETE", "/scan/data-sources", "GET, POST"),
         ("POST", "/api/v1/audit", "GET"),
+        ("PUT", "/api/v1/alerts/1/silence", "DELETE, POST"),
+        ("PUT", "/api/v1/alert-rules", "GET, POST"),
         ("GET", "/api/v1/health/database/force-cleanup", "POST"),
         ("BREW", "/api/v1/health/ping", "GET"),
         ("PATCH", "/metrics", "GET"),
@@ -296,6 +370,7 @@ async def test_an_unknown_method_is_a_405_document_that_names_the_others(client,
         "/scan/data-sources?limit=&offset=",
         "/scan/data-sources/1/history?metric=latency_ms&from=&to=&points=300",
         "/api/v1/audit?actor=&action=&from=&to=&limit=&before=",
+        "/api/v1/alerts?state=&limit=&before=",
     ],
 )
 async def test_an_empty_parameter_is_one_that_was_left_out(client, query):
@@ -348,6 +423,15 @@ FIELDS = (
     "dry_run",
     "confirm",
     "client",
+    "metric",
+    "operator",
+    "limit",
+    "recovers_at",
+    "for_s",
+    "severity",
+    "scope",
+    "until",
+    "reason",
 )
 BODIES = st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=6) | JSON
 CALLS = st.sampled_from(
@@ -357,6 +441,9 @@ CALLS = st.sampled_from(
         ("PATCH", "/scan/data-sources/1"),
         ("POST", "/api/v1/health/database/force-cleanup"),
         ("POST", "/scan/data-sources/1/guard/force-cleanup"),
+        ("POST", "/api/v1/alerts/3/silence"),
+        ("POST", "/api/v1/alert-rules"),
+        ("PATCH", "/api/v1/alert-rules/5"),
         ("POST", "/api/v1/drill/fail"),
     ]
 )

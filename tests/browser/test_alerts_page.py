@@ -1,0 +1,107 @@
+"""From a full pool to a resolved alert, through the page: once, and by whom."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import NARROW, PASSWORD, calm, eventually
+
+CRITICAL = "[data-testid=alert-row][data-severity=Critical]"
+
+
+def _usage(backend, **params):
+    """The alerts of 70, 80 and 90 % that are newer than `since`."""
+    since = params.pop("since", 0)
+    with backend.client() as api:
+        items = api.get("/api/v1/alerts", params={"limit": 500, **params}).json()["items"]
+    return [item for item in items if item["id"] > since and item["rule"].startswith("Pool usage")]
+
+
+def _hold(backend, connections, kind="leak"):
+    with backend.client() as api:
+        answer = api.post("/api/v1/drill/hold", json={"connections": connections, "seconds": 60, "kind": kind})
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_full_pool_is_an_alert_within_seconds_it_is_acknowledged_and_after_the_cleanup_it_is_over_once(console, backend, visit):
+    await calm(backend)
+    await eventually(lambda: not _usage(backend, state="open"), 20)
+    since = max((item["id"] for item in _usage(backend)), default=0)
+    async with visit(console) as v:
+        await v.sign_in(path="/alerts")
+        await expect(v.page.get_by_role("heading", level=1)).to_contain_text(re.compile("fire"), timeout=10_000)
+        _hold(backend, 28)
+        row = v.page.locator(CRITICAL)
+        await expect(row).to_contain_text("at or above 90 %", timeout=5_000)
+        await expect(row).to_have_count(1)
+        await expect(v.page.locator(".side nav a[href='/alerts'] .nchip")).to_be_visible()
+        await row.get_by_role("button", name="Acknowledge").click()
+        await expect(row).to_have_count(0, timeout=5_000)
+        await v.page.get_by_role("link", name="Acknowledged").click()
+        await expect(row).to_contain_text(re.compile("Acknowledged by .+: on it"), timeout=5_000)
+        assert len(_usage(backend, since=since, state="acknowledged")) == 3
+        with backend.client() as api:
+            await eventually(lambda: all(one["suspected_leak"] for one in api.get("/api/v1/health/database/holders").json()["items"]), 20)
+            api.post("/api/v1/health/database/force-cleanup")
+        await expect(row).to_have_count(0, timeout=15_000)
+        await eventually(lambda: not _usage(backend, state="open"), 15)
+        await v.page.get_by_role("link", name="History").click()
+        await expect(v.page.get_by_test_id("alert-row").filter(has_text="at or above 90 %").first).to_contain_text("over after")
+    over = _usage(backend, since=since)
+    assert sorted(item["severity"] for item in over) == ["critical", "info", "warning"], "opened once each"
+    assert all(item["resolved_at"] and item["acknowledged_by"] for item in over)
+
+
+async def test_undo_gives_it_back_and_a_silence_says_by_whom_and_why(backend, visit):
+    await calm(backend)
+    async with visit(backend) as v:
+        await v.sign_in(path="/alerts")
+        _hold(backend, 28, "query")
+        row = v.page.locator(CRITICAL)
+        await expect(row).to_be_visible(timeout=8_000)
+        await row.get_by_role("button", name="Acknowledge").click()
+        await v.page.get_by_role("button", name="Undo").click()
+        await expect(row.get_by_role("button", name="Acknowledge")).to_be_visible(timeout=8_000)
+        await row.get_by_role("button", name="Silence…").click()
+        await v.page.get_by_label("Why").fill("load test")
+        await v.page.keyboard.press("Enter")
+        await expect(row).to_have_count(0, timeout=8_000)
+        await v.page.get_by_role("link", name="Silenced").click()
+        await expect(row).to_contain_text(re.compile("Silenced by ana@example.org until .+: load test"), timeout=5_000)
+        await row.get_by_role("button", name="End silence").click()
+        await expect(row).to_have_count(0, timeout=8_000)
+    _hold(backend, 0)
+    await calm(backend)
+
+
+async def test_an_admin_edits_a_rule_after_its_preview(backend, visit):
+    async with visit(backend) as v:
+        await v.sign_in(path="/alerts?tab=rules")
+        await v.page.get_by_test_id("add-rule").click(timeout=10_000)
+        await v.page.get_by_label("Name").fill("Slow checks")
+        await v.page.get_by_label("Metric").select_option("source.latency_ms")
+        await v.page.get_by_label("Limit").fill("0")
+        await v.page.get_by_role("button", name="Preview").click()
+        await expect(v.page.get_by_text(re.compile("In the last 24.h it would have fired"))).to_be_visible(timeout=10_000)
+        await v.page.get_by_label("Recovers at").fill("5")
+        await v.page.get_by_role("button", name="Save").click()
+        await expect(v.page.get_by_text("Must not be above the limit")).to_be_visible(timeout=8_000)
+        await v.page.get_by_label("Limit").fill("100000")
+        await v.page.get_by_role("button", name="Save").click()
+        await expect(v.page.get_by_text("Slow checks saved.")).to_be_visible(timeout=8_000)
+        await v.page.get_by_role("button", name="Delete Slow checks").click()
+        await v.page.get_by_role("button", name="Delete rule").click()
+        await expect(v.page.get_by_text("Slow checks deleted.")).to_be_visible(timeout=8_000)
+        await expect(v.page.get_by_role("button", name="Delete Slow checks")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [None, NARROW])
+async def test_a_viewer_reads_what_fires_and_may_neither_act_nor_see_the_rules(width, backend, visit):
+    async with visit(backend, width) as v:
+        await v.sign_in("vera@example.org", PASSWORD, path="/alerts")
+        await expect(v.page.get_by_test_id("alert-row").first).to_be_visible(timeout=20_000)  # the fleet has sources that are down
+        await expect(v.page.get_by_role("button", name="Acknowledge").first).to_be_disabled()
+        assert await v.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await v.page.get_by_role("link", name="Rules").click()
+        await expect(v.page.get_by_text("Rules need the admin role.")).to_be_visible(timeout=8_000)
