@@ -17,7 +17,7 @@ from dashboard_app.console.polls import Polls
 from dashboard_app.console.snapshot import Snapshot
 from dashboard_app.console.snapshot_file import SnapshotFile
 from dashboard_app.console.viewers import Viewers
-from dashboard_app.model.breaker import BreakerLimits
+from dashboard_app.model.breaker import BreakerLimits, RateLimits
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.pool import PoolHealth
 from dashboard_app.model.secret import Secret
@@ -52,8 +52,7 @@ class Console:
         self.settings, self.clock, self.origins = settings, clock, dict(origins or {})
         self.snapshot = Snapshot(clock)
         self.throttle = Throttle(clock, poll_s=settings.throttle_poll_s)
-        limits = BreakerLimits(settings.breaker_failure_threshold, settings.breaker_recovery_s, settings.breaker_half_open_calls)
-        self.breakers = Breakers(limits, clock)
+        self.breakers = Breakers(breaker_limits(settings), clock)
         self.queue = RequestQueue(
             QueueLimits(settings.queue_concurrency, settings.queue_interval_ms / 1000.0, settings.queue_timeout_s, settings.queue_max),
             clock,
@@ -167,6 +166,25 @@ class Console:
             self._unavailable_since = None
         elif self._unavailable_since is None:
             self._unavailable_since = self.clock.now()
+
+
+def breaker_limits(settings: Settings) -> BreakerLimits:
+    """The breakers' numbers in the settings. A window by count never asks for more calls than it holds."""
+    by_time = settings.breaker_window == "time"
+    size = settings.breaker_window_s if by_time else float(settings.breaker_window_calls)
+    least = settings.breaker_window_min_calls if by_time else min(settings.breaker_window_min_calls, settings.breaker_window_calls)
+    rates = RateLimits(size, by_time, least, settings.breaker_failure_rate_percent, settings.breaker_slow_rate_percent)
+    return BreakerLimits(
+        settings.breaker_failure_threshold,
+        settings.breaker_recovery_s,
+        settings.breaker_half_open_calls,
+        rates=None if settings.breaker_window == "off" else rates,
+        recovery_factor=settings.breaker_recovery_factor,
+        recovery_max_s=settings.breaker_recovery_max_s,
+        recovery_jitter=settings.breaker_recovery_jitter_percent / 100.0,
+        half_open_max_s=settings.breaker_half_open_max_s,
+        slow_call_s=settings.breaker_slow_call_s,
+    )
 
 
 def _wire(settings: Settings, app: ASGIApp | None, throttle: Throttle) -> Wire:

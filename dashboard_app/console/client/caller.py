@@ -127,10 +127,10 @@ class Caller:
                 on_sent=on_sent,
             )
             value = parse(judged(answer, call.principal))
-            self._breaker.succeeded(ticket, self._clock.monotonic() - began)
+            self._breaker.answered(ticket, began)
             is_settled = True
         except Refused:
-            self._breaker.succeeded(ticket, self._clock.monotonic() - began)
+            self._breaker.answered(ticket, began)
             is_settled = True
             raise
         except BackendFailed as failure:
@@ -141,7 +141,7 @@ class Caller:
                 self._breaker.failed(ticket, failure, key=call.key)
                 self.on_failure()
             else:
-                self._breaker.succeeded(ticket, self._clock.monotonic() - began)
+                self._breaker.answered(ticket, began)
             raise
         finally:
             on_sent()  # one that found no connection was a start, too
