@@ -87,7 +87,7 @@ async def _purgatory() -> Loop:
 
 
 def _aiobreaker() -> Loop:
-    """aiobreaker by `call_async`, which is faster than its decorator."""
+    """Aiobreaker by `call_async`, which is faster than its decorator."""
     breaker = aiobreaker.CircuitBreaker()
 
     async def loop(calls: int) -> float:
@@ -100,7 +100,7 @@ def _aiobreaker() -> Loop:
 
 
 def _pybreaker() -> Loop:
-    """pybreaker as a context; its own asynchronous call needs tornado and is slower by far."""
+    """Pybreaker as a context; its own asynchronous call needs tornado and is slower by far."""
     breaker = pybreaker.CircuitBreaker()
 
     async def loop(calls: int) -> float:

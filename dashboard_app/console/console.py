@@ -140,8 +140,11 @@ class Console:
     def _connect(self, caller: Caller) -> None:
         """Tell the parts of each other."""
         caller.on_failure = self.polls.suspect
+        for lane in self.loader.lanes:
+            lane.budget = caller.budget
         self.breakers["api"].on_change(self.loader.wake)
-        self.breakers["api"].on_change(self.snapshot.touch)
+        for breaker in self.breakers:
+            breaker.on_change(self.snapshot.touch)
         self.throttle.on_limits = self._obey
         self.throttle.on_news = self.polls.news
         self.loader.visible = self.viewers.visible

@@ -12,7 +12,7 @@ from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import BackendFailed, NotFound, Refused, TryLater
 from dashboard_app.policy.freshness import Freshness, Track, first_of, next_round_at, retry_delay_s
 from dashboard_app.policy.pacing import Pace, Plan
-from dashboard_app.runtime.retry import with_retries
+from dashboard_app.runtime.retry import RetryBudget, with_retries
 from dashboard_app.runtime.wake import Wake
 
 _BREATH_S = 1.0
@@ -89,6 +89,8 @@ class Lane:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = Wake(clock)
         self.last_round: RoundReport | None = None
+        self.budget: RetryBudget | None = None
+        """What the retries of the whole console share; None: they are not limited."""
         self.on_progress: Callable[[], None] = lambda: None
 
     @property
@@ -264,6 +266,7 @@ class Lane:
                 delay_s=lambda: retry_delay_s(self._rules, self._chance()),
                 is_retryable=lambda failure: isinstance(failure, BackendFailed),
                 sleep=self._clock.sleep,
+                budget=self.budget,
             )
         except TryLater:
             self._not_before = self._clock.monotonic() + _BREATH_S

@@ -91,7 +91,7 @@ class Breaker:
         if self._is_blind(now):
             return
         self._forget_failures()
-        self._judge(self._window and self._window.add(now, slow=is_slow), now, chance)
+        self._judge(self._window.add(now, slow=is_slow) if self._window is not None else None, now, chance)
 
     def failed(self, ticket: Ticket, now: float, *, key: str = "", chance: float = 0.0, retry_after_s: float = 0.0) -> None:
         """Record a failure of the thing named `key`: a failed trial opens at once, else the threshold or a rate decides.
@@ -103,7 +103,7 @@ class Breaker:
         if self.state is BreakerState.HALF_OPEN:
             self._open(now, Cause.TRIAL, chance, retry_after_s)
             return
-        rate = self._window and self._window.add(now, failed=True)
+        rate = self._window.add(now, failed=True) if self._window is not None else None
         if not key or key not in self._failed_keys:
             self._failed_keys.update((key,) if key else ())
             self.failure_count += 1
