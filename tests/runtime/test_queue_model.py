@@ -121,7 +121,7 @@ class QueueAgainstModel(RuleBasedStateMachine):
     @rule(throttling=st.sampled_from(THROTTLES))
     def follow(self, throttling: Throttling | None) -> None:
         self.throttling = throttling
-        self.queue.follow(throttling)
+        self.loop.call_soon(self.queue.follow, throttling)
         self.turn()
 
     @invariant()
