@@ -12,6 +12,7 @@ from dashboard_app.console.client.caller import Caller
 from dashboard_app.console.client.throttle import Throttle
 from dashboard_app.console.client.wire import Wire
 from dashboard_app.console.fallback import Fallback, Signs, fallback_of
+from dashboard_app.console.holds import Holds
 from dashboard_app.console.loader import Loader
 from dashboard_app.console.polls import Polls
 from dashboard_app.console.snapshot import Snapshot
@@ -72,6 +73,7 @@ class Console:
             poll_s=settings.throttle_poll_s,
             cleans_up=settings.console_auto_cleanup,
         )
+        self.holds = Holds(Path(settings.data_dir) / "breakers.json", self.breakers, clock, audit)
         self.file = SnapshotFile(Path(settings.data_dir) / "snapshot.json", self.snapshot, clock)
         self._unavailable_since: datetime | None = None
         self._supervisor = Supervisor(clock)
@@ -108,7 +110,8 @@ class Console:
         self.loader.reload_list()
 
     async def run(self) -> None:
-        """Restore the snapshot, run every loop, and at the end save and close."""
+        """Restore the snapshot and what people have set, run every loop, and at the end save and close."""
+        await self.holds.recall()
         await asyncio.to_thread(self.file.load)
         self._supervisor.start()
         try:
@@ -127,6 +130,7 @@ class Console:
         """Name every loop of the console, in the order they start; they stop in reverse."""
         for name, run in (
             ("snapshot file", self.file.run),
+            ("held breakers", self.holds.run),
             ("pages", self.viewers.run),
             ("throttling-config", self.polls.run_config),
             ("pool status", self.polls.run_status),

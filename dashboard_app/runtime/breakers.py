@@ -259,7 +259,7 @@ class Breakers:
         try:
             return self._by_name[name]
         except KeyError:
-            raise NotFound(f"there is no breaker {name!r}") from None
+            raise NotFound("There is no breaker of this name.") from None
 
     def __iter__(self) -> Iterator[NamedBreaker]:
         """All breakers, `api` first."""

@@ -1,6 +1,7 @@
 """The console's own figures as the contract's JSON. Pure: values in, plain data out."""
 
-from datetime import datetime
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -15,7 +16,7 @@ from dashboard_app.settings import PREFIX, Settings, is_built, masked
 
 def stamp(at: datetime | None) -> str | None:
     """An ISO time with Z, or None."""
-    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def loader_json(progress: Progress) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def loader_json(progress: Progress) -> dict[str, Any]:
 
 def breaker_json(reading: BreakerReading) -> dict[str, Any]:
     """One item of GET /api/v1/breakers."""
+    held = reading.hold
     return {
         "name": reading.name,
         "state": reading.state.value,
@@ -48,6 +50,11 @@ def breaker_json(reading: BreakerReading) -> dict[str, Any]:
         "opened_at": stamp(reading.opened_at),
         "retry_at": stamp(reading.retry_at),
         "calls": {outcome.value: reading.totals[outcome] for outcome in Outcome},
+        "recent_calls": {outcome.value: reading.recent[outcome] for outcome in Outcome},
+        "would_open_count": reading.would_open_count,
+        "by": held.by if held else None,
+        "reason": held.reason if held else None,
+        "until": stamp(held.until) if held else None,
     }
 
 
@@ -61,7 +68,7 @@ def breaker_detail_json(breaker: NamedBreaker) -> dict[str, Any]:
 
 def queue_json(figures: QueueFigures) -> dict[str, Any]:
     """GET /api/v1/queue."""
-    return {name: getattr(figures, name) for name in QueueFigures.__slots__}
+    return asdict(figures)
 
 
 def settings_json(settings: Settings, origins: dict[str, str]) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
+
+from dashboard_app.access import visit
 
 from dashboard_app.console.api.present import (
     breaker_detail_json,
@@ -15,13 +17,15 @@ from dashboard_app.console.api.present import (
 from dashboard_app.console.api.schemas import (
     BreakerDetailAnswer,
     BreakersAnswer,
+    BreakerStateIn,
     LoaderAnswer,
     QueueAnswer,
     RefreshAnswer,
     SettingsAnswer,
 )
 from dashboard_app.console.console import Console
-from dashboard_app.model.errors import BreakerOpen
+from dashboard_app.model.breaker import BreakerState
+from dashboard_app.model.errors import BreakerOpen, NotSignedIn
 from dashboard_app.runtime.problem import problem
 from dashboard_app.runtime.routing import acts, strict_router
 
@@ -66,7 +70,7 @@ def _breaker_is_open(console: Console, refusal: BreakerOpen) -> Response:
 
 
 def _add_breakers(router: APIRouter, console: Console) -> None:
-    """GET /api/v1/breakers, GET /api/v1/breakers/{name}."""
+    """GET /api/v1/breakers, GET /api/v1/breakers/{name}, POST /api/v1/breakers/{name}/state."""
 
     @router.get("/api/v1/breakers", openapi_extra=acts("breakers.read"), response_model=BreakersAnswer, summary="Every circuit breaker")
     async def list_breakers() -> dict[str, Any]:
@@ -81,6 +85,22 @@ def _add_breakers(router: APIRouter, console: Console) -> None:
     )
     async def read_breaker(name: str) -> dict[str, Any]:
         return breaker_detail_json(console.breakers[name])
+
+    @router.post(
+        "/api/v1/breakers/{name}/state",
+        openapi_extra=acts("breakers.write"),
+        response_model=BreakerDetailAnswer,
+        responses={404: {"description": "There is no breaker of this name."}},
+        summary="Hold a breaker open, close it, switch it off or let it only watch",
+    )
+    async def set_state(name: str, body: BreakerStateIn, request: Request) -> dict[str, Any]:
+        principal = request.scope.get(visit.PRINCIPAL)
+        if principal is None:
+            raise NotSignedIn
+        request_id = str(request.scope.get(visit.REQUEST_ID, ""))
+        set_breaker = console.holds.set
+        breaker = await set_breaker(principal, name, BreakerState(body.state), body.reason, until=body.until, request_id=request_id)
+        return breaker_detail_json(breaker)
 
 
 def _add_queue(router: APIRouter, console: Console) -> None:
