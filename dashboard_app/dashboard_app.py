@@ -10,6 +10,8 @@ from dashboard_app import wiring
 from dashboard_app.access.event_gate import FAREWELL, EventGate, check_policies
 from dashboard_app.console.pages import (
     audit,
+    breakers,
+    breakers_state,
     drill,
     drill_state,
     palette_state,
@@ -41,19 +43,20 @@ PAGES = {
     "sources": Page("/", "Sources", sources.page, sources_state.SourcesState, sources_state),
     "source": Page("/sources/[source_id]", "Source", source.page, source_state.SourceState, source_state),
     "pool": Page("/pool", "Pool", pool.page, pool_state.PoolState, pool_state),
+    "breakers": Page("/breakers", "Breakers", breakers.page, breakers_state.BreakersState, breakers_state),
     "audit": Page("/audit", "Audit", audit.page, audit.AuditState, audit),
     "settings": Page("/settings", "Settings", settings.page, settings.SettingsState, settings),
     "drill": Page("/drill", "Drill", drill.page, drill_state.DrillState, drill_state),
 }
 ADDRESSES = frozenset(page.route for page in PAGES.values() if page.route != "/" and "[" not in page.route)
-STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail")]
+STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail", "breakers")]
 POLICY: Mapping[str, str] = {
     handler: action
     for module in (shell_state, palette_state, source_actions, source_form, *(page.module for page in PAGES.values()))
     for handler, action in module.POLICY.items()
 }
 """Every event handler of every page → the action it needs."""
-UNATTENDED = ("pool_state.read_details", "source_state.read_charts", "drill_state.watch")
+UNATTENDED = ("pool_state.read_details", "source_state.read_charts", "drill_state.watch", "breakers_state.read")
 """What open pages read by themselves every few seconds."""
 
 

@@ -157,7 +157,7 @@
     k: () => move(-1),
     ".": openRowMenu,
   };
-  const pages = { s: "/", p: "/pool", a: "/audit", t: "/settings", d: "/drill" };
+  const pages = { s: "/", p: "/pool", b: "/breakers", a: "/audit", t: "/settings", d: "/drill" };
   let chordUntil = 0;
   const single = (key) => {
     const isChord = performance.now() < chordUntil;

@@ -134,9 +134,7 @@ class Holds:
     def _read(self) -> dict[str, Hold]:
         """What the file says; a breaker it names that does not exist is left out, a file that cannot be used is said in the log."""
         try:
-            if self._path.stat().st_size > _LARGEST_BYTES:
-                raise ValueError("too large")
-            found = orjson.loads(self._path.read_bytes())
+            found = orjson.loads(_content(self._path))
             return {name: _hold_of(told) for name, told in found.items() if self._is_known(name)}
         except FileNotFoundError:
             return {}
@@ -150,6 +148,13 @@ class Holds:
             return bool(self._breakers[name])
         except NotFound:
             return False
+
+
+def _content(path: Path) -> bytes:
+    """The whole file. Raises ValueError when it is larger than this file can ever be."""
+    if path.stat().st_size > _LARGEST_BYTES:
+        raise ValueError("too large")
+    return path.read_bytes()
 
 
 def _hold_of(told: dict[str, Any]) -> Hold:

@@ -137,6 +137,20 @@ class Lane:
             reason = f"{slow} in the slow lane"
         return LaneProgress(total - pending, total, self._pace.in_flight, reason, slow)
 
+    def places(self) -> dict[int, str]:
+        """Where each source is: d done, r asked now (or waiting for its turn to be), w waiting for the round, s slow lane, f failed."""
+        pending = self._round.pending if self._round else frozenset()
+        failed = self._round.failed if self._round else frozenset()
+        return {
+            key: "r" if key in self._busy else "s" if track.is_slow else "w" if key in pending else "f" if key in failed else "d"
+            for key, track in self._tracks.items()
+        }
+
+    @property
+    def batch_size(self) -> int:
+        """The most requests of this lane in flight."""
+        return self._plan.batch_size
+
     def next_check_s(self, source_id: int) -> float | None:
         """Seconds until this source is asked next, 0 while it is due; None: it is not read, or reading is paused."""
         track = self._tracks.get(source_id)

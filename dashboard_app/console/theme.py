@@ -54,6 +54,9 @@ BREAKER = {
 }
 """A circuit breaker's state."""
 
+SHUT = frozenset({BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.FORCED_OPEN})
+"""The states in which a breaker refuses ordinary calls."""
+
 KIND_ICON = {
     SourceKind.POSTGRESQL: "database",
     SourceKind.PGBOUNCER: "waypoints",

@@ -5,7 +5,6 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from dashboard_app.access import visit
-
 from dashboard_app.console.api.present import (
     breaker_detail_json,
     breaker_json,

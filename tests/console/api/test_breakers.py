@@ -69,7 +69,13 @@ async def test_holding_it_open_is_answered_with_the_breaker_and_written_down(mad
         answer = await http.post(STATE, json=HOLD)
     told = answer.json()
     assert answer.status_code == 200
-    assert (told["name"], told["state"], told["by"], told["reason"], told["until"]) == ("api", "forced_open", "Ana Ruiz", HOLD["reason"], None)
+    assert (told["name"], told["state"], told["by"], told["reason"], told["until"]) == (
+        "api",
+        "forced_open",
+        "Ana Ruiz",
+        HOLD["reason"],
+        None,
+    )
     assert told["opened_at"] == "2026-01-01T00:00:00.000Z"
     assert told["transitions"] == [
         {
