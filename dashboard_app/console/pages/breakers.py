@@ -170,7 +170,7 @@ def _queue() -> rx.Component:
     return rx.el.section(
         rx.el.div(rx.el.h2("Request queue"), rx.el.small("every request of this console waits here for its turn"), class_name="pt"),
         facts(BreakersState.queue),
-        class_name="panel",
+        class_name="panel queue-figures",
         custom_attrs={"data-testid": "queue-panel"},
     )
 
@@ -212,7 +212,7 @@ def _dialog() -> rx.Component:
     """One dialog for every act: what it does, why, how long, and, where it stops everything, the name."""
     state, shown = BreakersState, BreakersState.dialog
     lasts = choice("until", "Until", list(LASTS.items()), rx.Var.create(""), hint="Then it closes by itself.")
-    typed = field("typed", "", state.typed_error, hint="")
+    typed = field("typed", rx.fragment("Type ", rx.el.b(shown.typed), " to go on"), state.typed_error)
     return confirm(
         state.is_dialog_open,
         state.set_dialog,
@@ -221,7 +221,7 @@ def _dialog() -> rx.Component:
             sentence(shown.effect, "p", class_name="br-effect"),
             field("reason", "Reason", state.reason_error, hint="Kept with your name, in the banner and in the audit log.", max_length=500),
             rx.cond(shown.lasts, lasts, rx.fragment()),
-            rx.cond(shown.typed != "", rx.el.div(rx.el.p("Type ", rx.el.b(shown.typed), " to go on."), typed, class_name="br-typed"), ""),
+            rx.cond(shown.typed != "", typed, rx.fragment()),
             rx.cond(state.failure != "", rx.el.p(icon("octagon-x", 14), state.failure, class_name="failed", role="alert"), ""),
             actions(
                 cancel_button(),

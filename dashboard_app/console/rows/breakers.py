@@ -156,7 +156,7 @@ def card(reading: BreakerReading, moves: Sequence[Transition], outcomes: Sequenc
         stamp=reading.retry_at.isoformat(timespec="seconds") if counts and reading.retry_at else "",
         failures=f"{words.count(shown)} of {words.count(limits.failure_threshold)}",
         failed_percent=round(100 * shown / limits.failure_threshold),
-        rate=f"{words.percent(100 * reading.failure_rate)} of the last calls made" if made else "",
+        rate=f"{words.percent(100 * reading.failure_rate)} of the last {words.plural(len(outcomes), 'call')} failed" if outcomes else "",
         calls=[
             CallCount(word, words.count(reading.recent.get(outcome, 0)), words.count(reading.totals.get(outcome, 0)), tone)
             for outcome, word, tone in _CALLS
