@@ -233,5 +233,6 @@ def _dialog() -> rx.Component:
                 ),
             ),
             on_submit=state.act,
+            class_name="br-form",
         ),
     )
