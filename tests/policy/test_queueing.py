@@ -1,7 +1,7 @@
 """Who goes next: urgent first, and nobody starves."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard_app.policy.queueing import Head, aged, is_by_age, next_of
@@ -27,6 +27,7 @@ def test_before_a_step_has_passed_priority_alone_decides() -> None:
     assert next_of(heads, 9.9, STEP_S, may_age=True) is heads[0]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2), st.lists(st.integers(0, 2), min_size=400, max_size=400))
 def test_with_newcomers_at_every_start_each_waiter_starts_in_bounded_time(priority: int, newcomers: list[int]) -> None:
     """One start a second, one newcomer a second. A waiter of the lowest priority has two starts of three aged ones before it at most."""

@@ -1,6 +1,6 @@
 """What is told of a breaker's calls, held against counting every call anew."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard_app.model.breaker import Outcome
@@ -26,6 +26,7 @@ def test_a_call_has_left_the_last_fifteen_minutes_after_a_long_silence() -> None
     assert tally.recent(5000.0) == dict.fromkeys(Outcome, 0) | {Outcome.SLOW: 1}
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([0.0, 1.0, 14.9, 20.0, 400.0, 1000.0]), st.sampled_from(list(Outcome))), max_size=150))
 def test_recent_counts_every_call_of_the_span_and_none_older_than_a_step_more(calls: list[tuple[float, Outcome]]) -> None:
     tally, now, seen = Tally(0.0), 0.0, []

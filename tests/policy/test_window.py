@@ -1,7 +1,7 @@
 """The sliding window: what is in it, and when its rates open a breaker."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard_app.model.breaker import Cause, RateLimits
@@ -48,6 +48,7 @@ def test_a_window_by_time_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [window.add(0.0, failed=True) for _ in range(3)] == [None, None, Cause.FAILURE_RATE]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 5), st.booleans(), st.booleans()), max_size=60), st.booleans())
 def test_running_counts_are_what_counting_anew_gives(calls: list[tuple[float, bool, bool]], by_time: bool) -> None:
     limits = RateLimits(size=7, by_time=by_time, min_calls=3, failure_percent=40, slow_percent=60)
