@@ -13,6 +13,8 @@ from dashboard_app.console.pages import (
     alerts,
     alerts_state,
     audit,
+    breakers,
+    breakers_state,
     drill,
     drill_state,
     jobs,
@@ -50,6 +52,7 @@ PAGES = {
     "sources": Page("/", "Sources", sources.page, sources_state.SourcesState, sources_state),
     "source": Page("/sources/[source_id]", "Source", source.page, source_state.SourceState, source_state),
     "pool": Page("/pool", "Pool", pool.page, pool_state.PoolState, pool_state),
+    "breakers": Page("/breakers", "Breakers", breakers.page, breakers_state.BreakersState, breakers_state),
     "jobs": Page("/jobs", "Jobs", jobs.page, jobs_state.JobsState, jobs_state),
     "alerts": Page("/alerts", "Alerts", alerts.page, alerts_state.AlertsState, alerts_state),
     "audit": Page("/audit", "Audit", audit.page, audit.AuditState, audit),
@@ -58,7 +61,9 @@ PAGES = {
     "wall": Page("/wall", "Wall", wall.page, wall.WallState, wall),
 }
 ADDRESSES = frozenset(page.route for page in PAGES.values() if page.route != "/" and "[" not in page.route)
-STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail", "jobs", "alerts", "wall")]
+STYLESHEETS = [
+    f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail", "breakers", "jobs", "alerts", "wall")
+]
 _MODULES = (
     shell_state,
     palette_state,
@@ -79,6 +84,7 @@ UNATTENDED = (
     "drill_state.watch",
     "wall_state.look",
     "jobs_state.read",
+    "breakers_state.read",
 )
 """What open pages read by themselves every few seconds."""
 

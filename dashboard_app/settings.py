@@ -65,6 +65,7 @@ Seconds = Annotated[float, Field(ge=0.01, le=86_400 * 365, allow_inf_nan=False)]
 Millis = Annotated[int, Field(ge=0, le=3_600_000)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,6}/(second|minute|hour)$")]
+Percent = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 OptionalText = Annotated[str | None, BeforeValidator(_empty_to_none)]
 
 
@@ -153,7 +154,26 @@ class Settings(BaseSettings):
     request_timeout_s: Seconds = _knob(8.0, "How long one request may take.", live=True)
     breaker_failure_threshold: Count = _knob(5, "Consecutive failures that open the breaker.", live=True)
     breaker_recovery_s: Seconds = _knob(30.0, "Wait before a trial.", live=True)
-    breaker_half_open_calls: Count = _knob(1, "Trial calls that must succeed.", live=True)
+    breaker_half_open_calls: Count = _knob(1, "Trial calls that must succeed; no more are under way at once.", live=True)
+    breaker_half_open_max_s: Seconds = _knob(60.0, "Trials that have not decided after so long open the breaker again.", live=True)
+    breaker_recovery_factor: Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)] = _knob(
+        1.0, "Each further opening without a recovery between waits so many times longer. 1: always BREAKER_RECOVERY_S.", live=True
+    )
+    breaker_recovery_max_s: Seconds = _knob(600.0, "The longest wait that growing leads to (never below BREAKER_RECOVERY_S).", live=True)
+    breaker_recovery_jitter_percent: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = _knob(
+        0.0, "Up to this share of the wait is added to it by chance. 0: none.", live=True
+    )
+    breaker_window: Annotated[Literal["off", "count", "time"], AnyCase] = _knob(
+        "off",
+        "A sliding window beside the threshold: over the last BREAKER_WINDOW_CALLS calls (count) or BREAKER_WINDOW_S seconds (time).",
+        live=True,
+    )
+    breaker_window_calls: Count = _knob(100, "Calls in a window by count.", live=True)
+    breaker_window_s: Seconds = _knob(60.0, "Seconds in a window by time (10,000 calls at most).", live=True)
+    breaker_window_min_calls: Count = _knob(20, "Fewer calls in the window than this open nothing.", live=True)
+    breaker_failure_rate_percent: Percent = _knob(50.0, "Failed calls in the window that open the breaker.", live=True)
+    breaker_slow_rate_percent: Percent = _knob(100.0, "Slow calls in the window that open the breaker.", live=True)
+    breaker_slow_call_s: Seconds = _knob(2.0, "A successful call that took longer is slow.", live=True)
 
     job_batching: Flag = _knob(True, "Write job status updates in batches.", live=True)
     job_batch_size: Count = _knob(50, "Updates that trigger a batch.", live=True)

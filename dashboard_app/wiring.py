@@ -119,6 +119,7 @@ class App:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """Everything running for the length of the block. Serves before the database answers; `/readyz` says what is missing."""
+        await self.console.holds.recall()
         self.supervisor.start()
         try:
             yield

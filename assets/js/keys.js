@@ -157,7 +157,17 @@
     k: () => move(-1),
     ".": openRowMenu,
   };
-  const pages = { s: "/", p: "/pool", j: "/jobs", a: "/alerts", u: "/audit", t: "/settings", d: "/drill", w: "/wall" };
+  const pages = {
+    s: "/",
+    p: "/pool",
+    b: "/breakers",
+    j: "/jobs",
+    a: "/alerts",
+    u: "/audit",
+    t: "/settings",
+    d: "/drill",
+    w: "/wall",
+  };
   let chordUntil = 0;
   const single = (key) => {
     const isChord = performance.now() < chordUntil;

@@ -14,13 +14,14 @@ from dashboard_app.console.client.jobs import JobCalls
 from dashboard_app.console.client.throttle import Throttle
 from dashboard_app.console.client.wire import Wire
 from dashboard_app.console.fallback import Fallback, Signs, fallback_of
+from dashboard_app.console.holds import Holds
 from dashboard_app.console.loader import Loader
 from dashboard_app.console.polls import Polls
 from dashboard_app.console.snapshot import Snapshot
 from dashboard_app.console.snapshot_file import SnapshotFile
 from dashboard_app.console.tuning import OverrideBook, Tuning
 from dashboard_app.console.viewers import Viewers
-from dashboard_app.model.breaker import BreakerLimits
+from dashboard_app.model.breaker import BreakerLimits, RateLimits
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.pool import PoolHealth
 from dashboard_app.model.secret import Secret
@@ -59,8 +60,7 @@ class Console:
         self.tuning = Tuning(self.live, overrides, audit, clock)
         self.snapshot = Snapshot(clock)
         self.throttle = Throttle(clock, poll_s=settings.throttle_poll_s)
-        limits = BreakerLimits(settings.breaker_failure_threshold, settings.breaker_recovery_s, settings.breaker_half_open_calls)
-        self.breakers = Breakers(limits, clock)
+        self.breakers = Breakers(breaker_limits(settings), clock)
         self.queue = RequestQueue(
             QueueLimits(settings.queue_concurrency, settings.queue_interval_ms / 1000.0, settings.queue_timeout_s, settings.queue_max),
             clock,
@@ -82,6 +82,7 @@ class Console:
             cleans_up=settings.console_auto_cleanup,
         )
         self.alert_poll = AlertPoll(self.backend, self.snapshot, clock, poll_s=settings.throttle_poll_s)
+        self.holds = Holds(Path(settings.data_dir) / "breakers.json", self.breakers, clock, audit)
         self.file = SnapshotFile(Path(settings.data_dir) / "snapshot.json", self.snapshot, clock)
         self._unavailable_since: datetime | None = None
         self._supervisor = Supervisor(clock)
@@ -129,7 +130,8 @@ class Console:
         self.loader.reload_list()
 
     async def run(self) -> None:
-        """Restore the snapshot, run every loop, and at the end save and close."""
+        """Restore the snapshot and what people have set, run every loop, and at the end save and close."""
+        await self.holds.recall()
         await asyncio.to_thread(self.file.load)
         self._supervisor.start()
         try:
@@ -148,6 +150,7 @@ class Console:
         """Name every loop of the console, in the order they start; they stop in reverse."""
         for name, run in (
             ("snapshot file", self.file.run),
+            ("held breakers", self.holds.run),
             ("pages", self.viewers.run),
             ("throttling-config", self.polls.run_config),
             ("pool status", self.polls.run_status),
@@ -162,8 +165,11 @@ class Console:
     def _connect(self, caller: Caller) -> None:
         """Tell the parts of each other."""
         caller.on_failure = self.polls.suspect
+        for lane in self.loader.lanes:
+            lane.budget = caller.budget
         self.breakers["api"].on_change(self.loader.wake)
-        self.breakers["api"].on_change(self.snapshot.touch)
+        for breaker in self.breakers:
+            breaker.on_change(self.snapshot.touch)
         self.throttle.on_limits = self._obey
         self.throttle.on_news = self.polls.news
         self.loader.visible = self.viewers.visible
@@ -189,6 +195,25 @@ class Console:
             self._unavailable_since = None
         elif self._unavailable_since is None:
             self._unavailable_since = self.clock.now()
+
+
+def breaker_limits(settings: Settings) -> BreakerLimits:
+    """The breakers' numbers in the settings. A window by count never asks for more calls than it holds."""
+    by_time = settings.breaker_window == "time"
+    size = settings.breaker_window_s if by_time else float(settings.breaker_window_calls)
+    least = settings.breaker_window_min_calls if by_time else min(settings.breaker_window_min_calls, settings.breaker_window_calls)
+    rates = RateLimits(size, by_time, least, settings.breaker_failure_rate_percent, settings.breaker_slow_rate_percent)
+    return BreakerLimits(
+        settings.breaker_failure_threshold,
+        settings.breaker_recovery_s,
+        settings.breaker_half_open_calls,
+        rates=None if settings.breaker_window == "off" else rates,
+        recovery_factor=settings.breaker_recovery_factor,
+        recovery_max_s=settings.breaker_recovery_max_s,
+        recovery_jitter=settings.breaker_recovery_jitter_percent / 100.0,
+        half_open_max_s=settings.breaker_half_open_max_s,
+        slow_call_s=settings.breaker_slow_call_s,
+    )
 
 
 def _wire(settings: Settings, app: ASGIApp | None, throttle: Throttle) -> Wire:

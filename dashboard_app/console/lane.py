@@ -12,7 +12,7 @@ from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import BackendFailed, NotFound, Refused, TryLater
 from dashboard_app.policy.freshness import Freshness, Track, first_of, next_round_at, retry_delay_s
 from dashboard_app.policy.pacing import Pace, Plan
-from dashboard_app.runtime.retry import with_retries
+from dashboard_app.runtime.retry import RetryBudget, with_retries
 from dashboard_app.runtime.wake import Wake
 
 _BREATH_S = 1.0
@@ -89,6 +89,8 @@ class Lane:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = Wake(clock)
         self.last_round: RoundReport | None = None
+        self.budget: RetryBudget | None = None
+        """What the retries of the whole console share; None: they are not limited."""
         self.on_progress: Callable[[], None] = lambda: None
 
     @property
@@ -134,6 +136,20 @@ class Lane:
         if not reason and slow:
             reason = f"{slow} in the slow lane"
         return LaneProgress(total - pending, total, self._pace.in_flight, reason, slow)
+
+    def places(self) -> dict[int, str]:
+        """Where each source is: d done, r asked now (or waiting for its turn to be), w waiting for the round, s slow lane, f failed."""
+        pending = self._round.pending if self._round else frozenset()
+        failed = self._round.failed if self._round else frozenset()
+        return {
+            key: "r" if key in self._busy else "s" if track.is_slow else "w" if key in pending else "f" if key in failed else "d"
+            for key, track in self._tracks.items()
+        }
+
+    @property
+    def batch_size(self) -> int:
+        """The most requests of this lane in flight."""
+        return self._plan.batch_size
 
     def next_check_s(self, source_id: int) -> float | None:
         """Seconds until this source is asked next, 0 while it is due; None: it is not read, or reading is paused."""
@@ -264,6 +280,7 @@ class Lane:
                 delay_s=lambda: retry_delay_s(self._rules, self._chance()),
                 is_retryable=lambda failure: isinstance(failure, BackendFailed),
                 sleep=self._clock.sleep,
+                budget=self.budget,
             )
         except TryLater:
             self._not_before = self._clock.monotonic() + _BREATH_S

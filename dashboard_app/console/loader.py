@@ -11,6 +11,7 @@ from dashboard_app.console.client.backend import Backend, ReadHow
 from dashboard_app.console.client.throttle import Throttle
 from dashboard_app.console.lane import Lane, LaneProgress, RoundReport
 from dashboard_app.console.snapshot import Snapshot
+from dashboard_app.model.breaker import BreakerState
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import BreakerOpen, SpillwayError, TryLater
 from dashboard_app.model.health import HealthStatus
@@ -84,7 +85,8 @@ class Loader:
     def why_paused(self) -> str:
         """Why background reading stands still, in words; "" when it does not."""
         if not self._breaker.lets_through:
-            return "paused: the circuit breaker is open"
+            is_held = self._breaker.state is BreakerState.FORCED_OPEN
+            return "paused: the circuit breaker is held open" if is_held else "paused: the circuit breaker is open"
         if self._throttle.level is Level.EMERGENCY:
             return "paused: the server is at EMERGENCY"
         return ""
@@ -146,6 +148,8 @@ class Loader:
 
     def _list_due(self, last: float) -> float:
         """When the list is read again after a reading that ended at `last`."""
+        if self._breaker.state is BreakerState.HALF_OPEN:
+            return last + _LIST_AT_LEAST_S  # the next trial: nobody else tries, and trials have only so much time
         if self._breaker.retry_at is not None:
             return max(self._breaker.retry_at, last + _LIST_AT_LEAST_S)
         if self.list_failure is not None:
@@ -154,7 +158,7 @@ class Loader:
 
     async def _read_list(self) -> None:
         """Read the list once; a failure is kept for the banner."""
-        if self._throttle.level is Level.EMERGENCY:
+        if self._throttle.level is Level.EMERGENCY or self._breaker.state is BreakerState.FORCED_OPEN:
             return
         try:
             items = await self._backend.sources()

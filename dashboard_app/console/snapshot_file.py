@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import os
-import tempfile
 from pathlib import Path
 
 import orjson
@@ -12,6 +10,7 @@ from dashboard_app.console.snapshot import Snapshot
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import BackendFailed
 from dashboard_app.runtime.wake import Wake
+from dashboard_app.runtime.whole_file import replace_file
 
 _log = logging.getLogger(__name__)
 SAVE_EVERY_S = 5.0
@@ -48,7 +47,7 @@ class SnapshotFile:
             return
         content = orjson.dumps(self._snapshot.to_json(), option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
         try:
-            await asyncio.to_thread(_replace, self._path, content)
+            await asyncio.to_thread(replace_file, self._path, content)
         except OSError as failure:
             _log.warning("the snapshot could not be saved: %s", failure.strerror)
             return
@@ -67,23 +66,3 @@ def _content(path: Path) -> bytes:
     if path.stat().st_size > _LARGEST_BYTES:
         raise ValueError("too large")
     return path.read_bytes()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write beside, sync, rename, sync the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

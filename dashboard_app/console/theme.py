@@ -55,6 +55,9 @@ BREAKER = {
 }
 """A circuit breaker's state."""
 
+SHUT = frozenset({BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.FORCED_OPEN})
+"""The states in which a breaker refuses ordinary calls."""
+
 SEVERITY = {
     Severity.INFO: Look("Info", "off", "info"),
     Severity.WARNING: Look("Warning", "warn", "triangle-alert"),

@@ -1,24 +1,25 @@
 """The named circuit breakers of this process, with the history of each for people."""
 
+import logging
+import random
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from dashboard_app.model.breaker import BreakerLimits, BreakerState, Outcome, Ticket
+from dashboard_app.model.breaker import HELD_STATES, BreakerLimits, BreakerState, Cause, Hold, Outcome, Ticket
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import BackendFailed, BreakerOpen, NotFound, ProbeFailed, SpillwayError
 from dashboard_app.policy.breaker import Breaker
-from dashboard_app.policy.window import Window
+from dashboard_app.policy.tally import Tally
 
-SLOW_CALL_S = 2.0
-"""A success that took longer is counted as slow."""
+_log = logging.getLogger(__name__)
 _TRANSITIONS_KEPT = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One move of a breaker. `cause` is a word (threshold, trial, recovered, waited, person); `by`, `reason` and `until` a person's."""
+    """One move of a breaker. `by`, `reason` and `until` belong to a move that a person made."""
 
     at: datetime
     source: BreakerState
@@ -44,6 +45,11 @@ class BreakerReading:
     last_error: SpillwayError | None
     totals: dict[Outcome, int]
     last_transition: Transition | None
+    recent: dict[Outcome, int] = field(default_factory=dict)
+    """Calls of the last 15 minutes."""
+    would_open_count: int = 0
+    """How often it would have opened since it only watches."""
+    hold: Hold | None = None
 
 
 def counts_as_failure(error: BaseException) -> bool:
@@ -58,18 +64,20 @@ def counts_as_failure(error: BaseException) -> bool:
 
 
 class NamedBreaker:
-    """A policy breaker with a clock, a window of outcomes and a list of its moves."""
+    """A policy breaker with a clock, a tally of outcomes and a list of its moves."""
 
-    def __init__(self, name: str, limits: BreakerLimits, clock: Clock) -> None:
-        """Start closed, with no history."""
-        self.name = name
+    def __init__(self, name: str, limits: BreakerLimits, clock: Clock, *, chance: Callable[[], float] = random.random) -> None:
+        """Start closed, with no history. `chance` gives numbers in 0..1 for the jitter."""
+        self.name, self.limits = name, limits
         self._breaker = Breaker(limits)
-        self._clock = clock
-        self._window = Window()
+        self._clock, self._monotonic, self._chance = clock, clock.monotonic, chance
+        self._slow_s = limits.slow_call_s
+        self._tally = Tally(clock.monotonic())
         self._transitions: deque[Transition] = deque(maxlen=_TRANSITIONS_KEPT)
         self._opened_at: datetime | None = None
         self._failing_since: datetime | None = None
         self._last_error: SpillwayError | None = None
+        self._hold: Hold | None = None
         self._listeners: list[Callable[[], None]] = []
 
     @property
@@ -80,12 +88,17 @@ class NamedBreaker:
     @property
     def lets_through(self) -> bool:
         """True when ordinary calls are let through."""
-        return self._breaker.lets_through
+        return self._breaker.passing is not None
 
     @property
     def retry_at(self) -> float | None:
         """Monotonic time of the next trial while open."""
         return self._breaker.retry_at
+
+    @property
+    def held(self) -> Hold | None:
+        """The state that a person chose and that lasts; None when nobody did."""
+        return self._hold
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after every move and every counted failure."""
@@ -98,69 +111,85 @@ class NamedBreaker:
             BreakerOpen: with the time to the next trial.
 
         """
-        before = self._breaker.state
-        now = self._clock.monotonic()
-        ticket = self._breaker.ask(now, may_try=may_try)
-        self._note(before, "waited")
-        if ticket is None:
-            self._window.add(Outcome.REJECTED)
-            raise BreakerOpen(retry_after_s=max((self._breaker.retry_at or now) - now, 1.0))
-        return ticket
+        ticket = self._breaker.passing
+        return ticket if ticket is not None else self._asked(may_try=may_try)
+
+    def answered(self, ticket: Ticket, sent_at: float) -> None:
+        """Record the success of a call that began at monotonic `sent_at`: the path of nearly every call, so it only counts when it can."""
+        now, tally = self._monotonic(), self._tally
+        if ticket is self._breaker.clean and now - sent_at <= self._slow_s and now < tally.ends_at:
+            tally.good += 1
+        else:
+            self._succeeded(ticket, now - sent_at, now)
 
     def succeeded(self, ticket: Ticket, elapsed_s: float = 0.0) -> None:
         """Record a success that took `elapsed_s`."""
-        before = self._breaker.state
-        self._window.add(Outcome.SLOW if elapsed_s > SLOW_CALL_S else Outcome.SUCCEEDED)
-        self._breaker.succeeded(ticket)
-        if self._breaker.failure_count == 0 and self._breaker.lets_through:
-            self._failing_since = self._last_error = None
-        self._note(before, "recovered")
+        self._succeeded(ticket, elapsed_s, self._monotonic())
 
     def failed_alone(self, ticket: Ticket) -> None:
         """Record a failure that is one sick source's own: it is in the figures, and moves nothing."""
-        self._window.add(Outcome.FAILED)
+        self._tally.add(Outcome.FAILED, self._monotonic())
         self._breaker.given_back(ticket)
 
     def failed(self, ticket: Ticket, error: SpillwayError, *, key: str = "") -> None:
-        """Record a failure; `key` names the source it concerned, "" the server as a whole."""
-        before = self._breaker.state
-        self._window.add(Outcome.FAILED)
+        """Record a failure; `key` names the source it concerned, "" the server as a whole. Its Retry-After is obeyed."""
+        before, now = self._breaker.state, self._monotonic()
+        self._tally.add(Outcome.FAILED, now)
         self._last_error = error
         self._failing_since = self._failing_since or self._clock.now()
-        self._breaker.failed(ticket, self._clock.monotonic(), key=key)
-        self._note(before, "trial" if before is BreakerState.HALF_OPEN else "threshold", always=True)
+        rest_s = (error.retry_after_s if isinstance(error, BackendFailed) else None) or 0.0
+        self._breaker.failed(ticket, now, key=key, chance=self._chance(), retry_after_s=rest_s)
+        self._note(before, always=True)
 
     def given_back(self, ticket: Ticket) -> None:
         """Take back a ticket without an outcome."""
         self._breaker.given_back(ticket)
 
-    def hold(self, state: BreakerState, *, by: str = "", reason: str = "", until: datetime | None = None) -> None:
-        """Put it into the state a person chose, and remember who and why."""
-        before = self._breaker.state
+    def hold(
+        self, state: BreakerState, *, by: str = "", reason: str = "", until: datetime | None = None, at: datetime | None = None
+    ) -> None:
+        """Put it into the state a person chose, and remember who, why, since when (`at` None: now) and until when."""
+        before, since = self._breaker.state, at or self._clock.now()
         self._breaker.hold(state)
-        self._failing_since = self._clock.now() if state is BreakerState.FORCED_OPEN else None
-        self._note(before, "person", by=by, reason=reason, until=until)
+        self._hold = Hold(state, by, since, reason, until) if state in HELD_STATES else None
+        self._failing_since = since if state is BreakerState.FORCED_OPEN else None
+        self._opened_at = since if state is BreakerState.FORCED_OPEN else None
+        self._keep(Transition(since, before, state, Cause.PERSON.value, by, reason, until))
+        self._tell()
+
+    def expire(self) -> bool:
+        """Close it when the time of a held state is over; True when it was."""
+        held = self._hold
+        if held is None or held.until is None or self._clock.now() < held.until:
+            return False
+        before, self._hold, self._failing_since = self._breaker.state, None, None
+        self._breaker.hold(BreakerState.CLOSED, Cause.EXPIRED)
+        self._note(before)
+        return True
 
     def try_now(self) -> None:
         """Let the next source call be a trial at once."""
-        self._breaker.try_now(self._clock.monotonic())
+        self._breaker.try_now(self._monotonic())
         self._tell()
 
     def reading(self) -> BreakerReading:
         """Everything a page or the API says about it."""
-        now, retry_at = self._clock.monotonic(), self._breaker.retry_at
+        now, retry_at = self._monotonic(), self._breaker.retry_at
         retry_in_s = None if retry_at is None else max(retry_at - now, 0.0)
         return BreakerReading(
             name=self.name,
             state=self._breaker.state,
             failure_count=self._breaker.failure_count,
-            failure_rate=self._window.failure_rate,
+            failure_rate=self._tally.failure_rate,
             opened_at=self._opened_at,
             retry_at=None if retry_in_s is None else self._clock.now() + timedelta(seconds=retry_in_s),
             retry_in_s=retry_in_s,
             failing_since=self._failing_since,
             last_error=self._last_error,
-            totals=dict(self._window.totals),
+            totals=self._tally.totals,
+            recent=self._tally.recent(now),
+            would_open_count=self._breaker.would_open_count,
+            hold=self._hold,
             last_transition=self._transitions[-1] if self._transitions else None,
         )
 
@@ -170,22 +199,45 @@ class NamedBreaker:
 
     def outcomes(self) -> tuple[Outcome, ...]:
         """The last 60 outcomes, oldest first."""
-        return self._window.last(60)
+        return self._tally.last
 
-    def _note(
-        self, before: BreakerState, cause: str, *, by: str = "", reason: str = "", until: datetime | None = None, always: bool = False
-    ) -> None:
+    def _asked(self, *, may_try: bool) -> Ticket:
+        """A trial's ticket while calls are not let through, or the refusal."""
+        before, now = self._breaker.state, self._monotonic()
+        ticket = self._breaker.ask(now, may_try=may_try, chance=self._chance())
+        self._note(before)
+        if ticket is None:
+            self._tally.add(Outcome.REJECTED, now)
+            raise BreakerOpen(retry_after_s=max((self._breaker.retry_at or now) - now, 1.0))
+        return ticket
+
+    def _succeeded(self, ticket: Ticket, elapsed_s: float, now: float) -> None:
+        """Record a success that may change something."""
+        before, is_slow = self._breaker.state, elapsed_s > self._slow_s
+        self._tally.add(Outcome.SLOW if is_slow else Outcome.SUCCEEDED, now)
+        self._breaker.succeeded(ticket, now, is_slow=is_slow, chance=self._chance())
+        if self._breaker.failure_count == 0 and self.lets_through:
+            self._failing_since = self._last_error = None
+        self._note(before)
+
+    def _note(self, before: BreakerState, *, always: bool = False) -> None:
         """Keep a move, if there was one, and tell the listeners."""
         after = self._breaker.state
         if after is not before:
             at = self._clock.now()
-            self._transitions.append(Transition(at, before, after, cause, by, reason, until))
-            if self._breaker.lets_through:
+            self._keep(Transition(at, before, after, self._breaker.cause.value))
+            if self.lets_through:
                 self._opened_at = None
             elif self._opened_at is None:
                 self._opened_at = at
         if after is not before or always:
             self._tell()
+
+    def _keep(self, move: Transition) -> None:
+        """Remember a move and write it to the log."""
+        self._transitions.append(move)
+        who = f" by {move.by}: {move.reason}" if move.by else ""
+        _log.warning("breaker %s: %s -> %s (%s)%s", self.name, move.source, move.target, move.cause, who)
 
     def _tell(self) -> None:
         """Tell the listeners."""
@@ -210,7 +262,7 @@ class Breakers:
         try:
             return self._by_name[name]
         except KeyError:
-            raise NotFound(f"there is no breaker {name!r}") from None
+            raise NotFound("There is no breaker of this name.") from None
 
     def __iter__(self) -> Iterator[NamedBreaker]:
         """All breakers, `api` first."""

@@ -1,4 +1,4 @@
-"""The request queue of the console: few in flight, spaced starts, priorities, deadlines, a bound.
+"""The request queue of the console: few in flight, spaced starts, priorities that age, deadlines, a bound.
 
 Full: the newest waiter of the lowest priority makes room for a higher one, otherwise the newcomer is refused.
 Three places of truth are kept apart: `QueueLimits` (settings), `Throttling` (what the server asks for now), and the waiters.
@@ -6,16 +6,25 @@ Three places of truth are kept apart: `QueueLimits` (settings), `Throttling` (wh
 
 import asyncio
 import contextlib
+import heapq
+import itertools
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import DeadlinePassed, QueueFull
 from dashboard_app.policy.pacing import Bucket
+from dashboard_app.policy.queueing import Head, is_by_age, next_of
+from dashboard_app.runtime.queue_ledger import QueueFigures, QueueLedger
 
-_WAITS_KEPT = 200
+_AGE_STEPS = 3
+"""A waiter grows more urgent after each third of the queue's time limit: background is as urgent as a click before its time is over."""
+_SPARE = 200
+"""Deadlines kept of waiters that are gone, beyond as many as may wait, before they are swept out."""
+REST_MAX_S = 300.0
+"""The longest rest that one Retry-After brings about."""
 
 
 class Priority(IntEnum):
@@ -48,19 +57,6 @@ class Throttling:
     """True at EMERGENCY: background work stops."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueueFigures:
-    """The queue at one moment; totals since the start; the wait's 95th percentile over the last 200 starts."""
-
-    running: int
-    waiting: int
-    waiting_by_priority: dict[str, int]
-    started_total: int
-    timed_out_total: int
-    rejected_total: int
-    wait_ms_p95: float
-
-
 @dataclass(eq=False, slots=True)
 class _Waiter:
     """One request that waits for a place."""
@@ -69,16 +65,6 @@ class _Waiter:
     since: float
     deadline: float
     granted: "asyncio.Future[bool]"
-
-
-@dataclass(slots=True)
-class _Totals:
-    """Counts since the start."""
-
-    started: int = 0
-    timed_out: int = 0
-    rejected: int = 0
-    waits_s: deque[float] = field(default_factory=lambda: deque(maxlen=_WAITS_KEPT))
 
 
 class RequestQueue:
@@ -94,7 +80,11 @@ class RequestQueue:
         self._running = 0
         self._running_beside = 0
         self._last_start: float | None = None
-        self._totals = _Totals()
+        self._was_by_age = False
+        self._rest_until = 0.0
+        self._deadlines: list[tuple[float, int, _Waiter]] = []
+        self._arrivals = itertools.count()
+        self._ledger = QueueLedger()
         self._alarm: asyncio.Task[None] | None = None
 
     def follow(self, throttling: Throttling | None) -> None:
@@ -111,16 +101,23 @@ class RequestQueue:
             self._bucket = self._bucket.resized(throttling.per_minute, now)
         self._look()
 
+    def rest(self, seconds: float) -> None:
+        """Start nothing for so long (REST_MAX_S at most): the server has answered 429 with Retry-After."""
+        self._rest_until = max(self._rest_until, self._clock.monotonic() + min(seconds, REST_MAX_S))
+        self._look()
+
     @contextlib.asynccontextmanager
-    async def place(self, priority: Priority) -> AsyncIterator[float]:
+    async def place(self, priority: Priority, timeout_s: float | None = None) -> AsyncIterator[float]:
         """Wait for a place, hold it for the block; gives how many seconds are left until the deadline.
+
+        `timeout_s`: this request's own time, waiting counted; None: the queue's.
 
         Raises:
             QueueFull: too many wait already.
             DeadlinePassed: no place came in time.
 
         """
-        deadline = self._clock.monotonic() + self._limits.timeout_s
+        deadline = self._clock.monotonic() + (self._limits.timeout_s if timeout_s is None else timeout_s)
         is_beside = await self._granted(priority, deadline)
         try:
             yield max(deadline - self._clock.monotonic(), 0.01)
@@ -130,16 +127,7 @@ class RequestQueue:
     def figures(self) -> QueueFigures:
         """The queue in numbers."""
         by_priority = {priority.name.lower(): len(waiters) for priority, waiters in self._waiting.items()}
-        waits = sorted(self._totals.waits_s)
-        return QueueFigures(
-            running=self._running + self._running_beside,
-            waiting=sum(by_priority.values()),
-            waiting_by_priority=by_priority,
-            started_total=self._totals.started,
-            timed_out_total=self._totals.timed_out,
-            rejected_total=self._totals.rejected,
-            wait_ms_p95=round(waits[int(len(waits) * 0.95)] * 1000.0, 1) if waits else 0.0,
-        )
+        return self._ledger.figures(self._running + self._running_beside, by_priority)
 
     async def close(self) -> None:
         """Refuse all who wait and stop the alarm."""
@@ -155,6 +143,7 @@ class RequestQueue:
         self._make_room(priority)
         waiter = _Waiter(priority, self._clock.monotonic(), deadline, asyncio.get_running_loop().create_future())
         self._waiting[priority].append(waiter)
+        heapq.heappush(self._deadlines, (deadline, next(self._arrivals), waiter))
         self._look()
         try:
             return await waiter.granted
@@ -170,9 +159,10 @@ class RequestQueue:
         if sum(map(len, self._waiting.values())) < self._limits.max_waiting:
             return
         lowest = max(each for each, waiters in self._waiting.items() if waiters)
-        self._totals.rejected += 1
+        self._ledger.refused(lowest.name.lower() if lowest > priority else priority.name.lower(), self._clock.monotonic())
         if lowest <= priority:
             raise QueueFull
+        self._ledger.shed += 1
         self._refuse(self._waiting[lowest].pop(), QueueFull("made room for a more urgent request"))
 
     @staticmethod
@@ -185,6 +175,7 @@ class RequestQueue:
         """Its asker is gone."""
         with contextlib.suppress(ValueError):
             self._waiting[waiter.priority].remove(waiter)
+            self._ledger.cancelled += 1
         self._look()
 
     def _leave(self, *, is_beside: bool) -> None:
@@ -204,11 +195,17 @@ class RequestQueue:
         self._set_alarm(now)
 
     def _expire(self, now: float) -> None:
-        """End waits past their deadline. Deadlines are in order of arrival, so only the heads are looked at."""
-        for waiters in self._waiting.values():
-            while waiters and waiters[0].deadline <= now:
-                self._totals.timed_out += 1
-                self._refuse(waiters.popleft(), DeadlinePassed())
+        """End waits past their deadline, and forget the deadlines of those that wait no more."""
+        while self._deadlines and (self._deadlines[0][0] <= now or self._deadlines[0][2].granted.done()):
+            waiter = heapq.heappop(self._deadlines)[2]
+            if waiter.granted.done():
+                continue
+            self._ledger.timed_out += 1
+            self._waiting[waiter.priority].remove(waiter)
+            self._refuse(waiter, DeadlinePassed())
+        if len(self._deadlines) > 2 * self._limits.max_waiting + _SPARE:
+            self._deadlines = [each for each in self._deadlines if not each[2].granted.done()]
+            heapq.heapify(self._deadlines)
 
     def _next_in_line(self) -> tuple[_Waiter, bool] | None:
         """The next waiter that has a place, and whether that is one beside the ordinary ones; None: nobody has."""
@@ -216,26 +213,36 @@ class RequestQueue:
         if throttling is not None and self._running + self._running_beside >= throttling.max_concurrent:
             return None
         has_ordinary = self._running < self._limits.concurrency
-        for priority, waiters in self._waiting.items():
-            if not waiters or (priority is not Priority.CLICK and throttling is not None and throttling.clicks_only):
-                continue
-            if has_ordinary:
-                return waiters[0], False
-            if priority is Priority.CLICK and self._running_beside < self._limits.click_places:
-                return waiters[0], True
-        return None
+        clicks_only = throttling is not None and throttling.clicks_only
+        if not has_ordinary or clicks_only:
+            clicks, has_place = self._waiting[Priority.CLICK], has_ordinary or self._running_beside < self._limits.click_places
+            return (clicks[0], not has_ordinary) if clicks and has_place else None
+        heads = self._heads()
+        return (self._waiting[Priority(self._chosen(heads).priority)][0], False) if heads else None
+
+    def _heads(self) -> list[Head]:
+        """Who has waited longest, of each priority."""
+        return [Head(priority, waiters[0].since) for priority, waiters in self._waiting.items() if waiters]
+
+    def _chosen(self, heads: list[Head]) -> Head:
+        """Who of them goes next."""
+        step_s = self._limits.timeout_s / _AGE_STEPS
+        return next_of(heads, self._clock.monotonic(), step_s, may_age=not self._was_by_age)
 
     def _earliest_start(self, now: float) -> float:
         """When the interval, the server's delay and its requests per minute allow the next start."""
         delay_s = max(self._limits.interval_s, self._throttling.delay_s if self._throttling else 0.0)
         spaced = now if self._last_start is None else self._last_start + delay_s
-        return max(spaced, self._bucket.next_token(now) if self._bucket else now)
+        return max(spaced, self._rest_until, self._bucket.next_token(now) if self._bucket else now)
 
     def _grant(self, waiter: _Waiter, is_beside: bool, now: float) -> None:
         """Start one request."""
+        is_aged = is_by_age(Head(waiter.priority, waiter.since), self._heads())
         self._waiting[waiter.priority].popleft()
-        if waiter.granted.done():
+        if waiter.granted.done():  # its asker left in this very turn
+            self._ledger.cancelled += 1
             return
+        self._was_by_age = is_aged
         if is_beside:
             self._running_beside += 1
         else:
@@ -243,13 +250,12 @@ class RequestQueue:
         self._last_start = now
         if self._bucket is not None:
             self._bucket = self._bucket.taken(now)
-        self._totals.started += 1
-        self._totals.waits_s.append(now - waiter.since)
+        self._ledger.started(now - waiter.since)
         waiter.granted.set_result(is_beside)
 
     def _set_alarm(self, now: float) -> None:
         """Sleep until the next start that is only a matter of time, or the next deadline."""
-        moments = [waiters[0].deadline for waiters in self._waiting.values() if waiters]
+        moments = [deadline for deadline, _, _ in self._deadlines[:1]]
         if moments and self._next_in_line() is not None:
             moments.append(self._earliest_start(now))
         if self._alarm is not None:

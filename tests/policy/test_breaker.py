@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from dashboard_app.model.breaker import BreakerLimits, BreakerState, Ticket
+from dashboard_app.model.breaker import BreakerLimits, BreakerState, Cause, RateLimits, Ticket
 from dashboard_app.policy.breaker import Breaker
 
 LIMITS = BreakerLimits(failure_threshold=3, recovery_s=30.0, half_open_calls=2)
@@ -30,7 +30,7 @@ def test_a_success_starts_the_count_of_failures_anew() -> None:
     for _ in range(5):
         breaker.failed(asked(breaker, 0), 0)
         breaker.failed(asked(breaker, 0), 0)
-        breaker.succeeded(asked(breaker, 0))
+        breaker.succeeded(asked(breaker, 0), 0)
     assert (breaker.state, breaker.failure_count) == (BreakerState.CLOSED, 0)
 
 
@@ -56,9 +56,9 @@ def test_open_refuses_until_recovery_then_gives_limited_trials() -> None:
 def test_every_needed_trial_must_succeed() -> None:
     breaker = opened()
     first, second = asked(breaker, 30), asked(breaker, 30)
-    breaker.succeeded(first)
+    breaker.succeeded(first, 30)
     assert breaker.state is BreakerState.HALF_OPEN
-    breaker.succeeded(second)
+    breaker.succeeded(second, 30)
     assert breaker.state is BreakerState.CLOSED
     assert breaker.retry_at is None
 
@@ -91,7 +91,7 @@ def test_late_outcomes_of_a_past_generation_move_nothing() -> None:
     for _ in range(3):
         breaker.failed(asked(breaker, 0), 0)
     asked(breaker, 30)
-    breaker.succeeded(late_good)
+    breaker.succeeded(late_good, 30)
     breaker.failed(late_bad, 30)
     breaker.given_back(left)
     assert breaker.state is BreakerState.HALF_OPEN
@@ -118,9 +118,10 @@ def test_held_open_refuses_for_ever_until_closed_by_hand() -> None:
 def test_disabled_and_watched_never_refuse(state: BreakerState, would_open: int) -> None:
     breaker = Breaker(LIMITS)
     breaker.hold(state)
-    for _ in range(6):
-        breaker.failed(asked(breaker, 0), 0)
-    assert (breaker.state, breaker.would_open_count) == (state, would_open)
+    for now in (0, 0, 0, 1, 1, 1, 29.9, 30, 30, 30):  # the three at 1 s would have been refused
+        breaker.failed(asked(breaker, now), now)
+        assert breaker.state is state
+    assert breaker.would_open_count == would_open
 
 
 @pytest.mark.parametrize("state", [BreakerState.OPEN, BreakerState.HALF_OPEN])
@@ -129,23 +130,126 @@ def test_open_and_half_open_are_not_set_by_hand(state: BreakerState) -> None:
         Breaker(LIMITS).hold(state)
 
 
+def test_each_opening_waits_longer_up_to_the_cap_and_a_recovery_begins_anew() -> None:
+    breaker = Breaker(BreakerLimits(1, 10.0, recovery_factor=2.0, recovery_max_s=60.0))
+    now, waits = 0.0, []
+    breaker.failed(asked(breaker, now), now)
+    for _ in range(5):
+        waits.append(breaker.retry_at - now)  # type: ignore[operator]
+        now = breaker.retry_at or 0.0
+        breaker.failed(asked(breaker, now), now)
+    assert waits == [10, 20, 40, 60, 60]
+    now = breaker.retry_at or 0.0
+    breaker.succeeded(asked(breaker, now), now)
+    breaker.failed(asked(breaker, now), now)
+    assert breaker.retry_at == now + 10
+
+
+def test_growing_never_overflows_and_a_cap_below_the_recovery_time_does_not_shorten_it() -> None:
+    breaker = Breaker(BreakerLimits(1, 30.0, recovery_factor=10.0, recovery_max_s=1.0))
+    now = 0.0
+    for _ in range(500):
+        breaker.failed(asked(breaker, now), now)
+        assert breaker.retry_at == now + 30
+        now += 30
+
+
+@pytest.mark.parametrize(("chance", "wait"), [(0.0, 30.0), (0.5, 33.0), (1.0, 36.0)])
+def test_jitter_only_ever_adds_to_the_wait(chance: float, wait: float) -> None:
+    breaker = Breaker(BreakerLimits(1, 30.0, recovery_jitter=0.2))
+    breaker.failed(asked(breaker, 0), 0, chance=chance)
+    assert breaker.retry_at == wait
+
+
+@pytest.mark.parametrize(("asked_for", "wait"), [(5.0, 30.0), (90.0, 90.0), (1e9, 3600.0)])
+def test_an_opening_waits_at_least_what_the_server_asked_for_within_an_hour(asked_for: float, wait: float) -> None:
+    breaker = Breaker(BreakerLimits(1, 30.0))
+    breaker.failed(asked(breaker, 0), 0, retry_after_s=asked_for)
+    assert breaker.retry_at == wait
+
+
+def test_trials_that_do_not_decide_in_time_end_as_a_failure_does() -> None:
+    breaker = Breaker(BreakerLimits(1, 30.0, 2, half_open_max_s=10.0))
+    breaker.failed(asked(breaker, 0), 0)
+    late = asked(breaker, 30)
+    assert asked(breaker, 39.9).is_trial
+    assert breaker.ask(40.0) is None
+    assert (breaker.state, breaker.cause, breaker.retry_at) == (BreakerState.OPEN, Cause.TRIALS_TOO_LONG, 70.0)
+    breaker.succeeded(late, 41)
+    assert breaker.state is BreakerState.OPEN
+
+
+RATES = RateLimits(size=10, min_calls=4, failure_percent=50, slow_percent=75)
+
+
+def test_a_failure_rate_opens_it_although_no_failures_stand_in_a_row() -> None:
+    breaker = Breaker(BreakerLimits(100, rates=RATES))
+    breaker.succeeded(asked(breaker, 0), 0)
+    breaker.failed(asked(breaker, 0), 0)
+    breaker.succeeded(asked(breaker, 0), 0)
+    assert breaker.state is BreakerState.CLOSED
+    breaker.failed(asked(breaker, 0), 0)
+    assert (breaker.state, breaker.cause) == (BreakerState.OPEN, Cause.FAILURE_RATE)
+
+
+def test_a_rate_of_slow_answers_opens_it_and_the_window_starts_empty_after_a_recovery() -> None:
+    breaker = Breaker(BreakerLimits(100, rates=RATES))
+    for _ in range(4):
+        breaker.succeeded(asked(breaker, 0), 0, is_slow=True)
+    assert (breaker.state, breaker.cause) == (BreakerState.OPEN, Cause.SLOW_RATE)
+    breaker.succeeded(asked(breaker, 30), 30)
+    for _ in range(3):
+        breaker.succeeded(asked(breaker, 30), 30, is_slow=True)
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_watching_only_counts_openings_by_rate_too() -> None:
+    breaker = Breaker(BreakerLimits(100, rates=RATES))
+    breaker.hold(BreakerState.METRICS_ONLY)
+    for now in (0, 0, 0, 0, 30, 30, 30, 30):
+        breaker.succeeded(asked(breaker, now), now, is_slow=True)
+    assert (breaker.state, breaker.would_open_count) == (BreakerState.METRICS_ONLY, 2)
+
+
+def test_a_success_need_not_be_told_exactly_while_it_would_change_nothing() -> None:
+    breaker = Breaker(LIMITS)
+    assert breaker.clean is breaker.passing is not None
+    breaker.failed(asked(breaker, 0), 0)
+    assert breaker.clean is None
+    breaker.succeeded(asked(breaker, 0), 0)
+    assert breaker.clean is breaker.passing is not None
+    breaker.hold(BreakerState.FORCED_OPEN)
+    assert (breaker.clean, breaker.passing) == (None, None)
+    assert Breaker(BreakerLimits(rates=RATES)).clean is None
+
+
+MODEL_LIMITS = BreakerLimits(3, 30.0, 2, recovery_factor=2.0, recovery_max_s=100.0, half_open_max_s=40.0)
+
+
 class AgainstModel(RuleBasedStateMachine):
-    """The model: a state, failures in a row, trials out and good, the time to wait; tickets remember the model's epoch."""
+    """The model: a state, failures in a row, trials out and good, the time to wait; tickets remember the model's epoch.
+
+    Waits double with each opening up to 100 s; trials have 40 s; a watcher is blind for 30 s after it would have opened.
+    """
 
     tickets: Bundle[tuple[Ticket, int]] = Bundle("tickets")
 
     def __init__(self) -> None:
         super().__init__()
-        self.breaker, self.now = Breaker(LIMITS), 0.0
-        self.state, self.failures, self.out, self.good, self.wait_until, self.epoch = "closed", 0, 0, 0, 0.0, 0
+        self.breaker, self.now = Breaker(MODEL_LIMITS), 0.0
+        self.state, self.failures, self.out, self.good, self.until, self.epoch = "closed", 0, 0, 0, 0.0, 0
+        self.openings, self.would = 0, 0
 
     def move(self, state: str) -> None:
         self.state, self.failures, self.out, self.good, self.epoch = state, 0, 0, 0, self.epoch + 1
-        self.wait_until = self.now + 30.0
+        self.until = self.now + (40.0 if state == "half_open" else min(30.0 * 2**self.openings, 100.0) if state == "open" else 0.0)
+        self.openings = self.openings + 1 if state == "open" else self.openings if state == "half_open" else 0
 
     @rule(target=tickets, may_try=st.booleans())
     def ask(self, may_try: bool) -> tuple[Ticket, int] | None:  # type: ignore[return]
-        if self.state == "open" and may_try and self.now >= self.wait_until:
+        if self.state == "half_open" and self.now >= self.until:
+            self.move("open")
+        if self.state == "open" and may_try and self.now >= self.until:
             self.move("half_open")
         expected = self.state in ("closed", "disabled", "metrics_only") or (self.state == "half_open" and may_try and self.out < 2)
         ticket = self.breaker.ask(self.now, may_try=may_try)
@@ -157,10 +261,11 @@ class AgainstModel(RuleBasedStateMachine):
 
     @rule(given=consumes(tickets))
     def succeed(self, given: tuple[Ticket, int]) -> None:
-        self.breaker.succeeded(given[0])
+        self.breaker.succeeded(given[0], self.now)
         if given[1] != self.epoch:
             return
-        self.failures = 0
+        if self.state != "metrics_only" or self.now >= self.until:
+            self.failures = 0
         if self.state == "half_open":
             self.good += 1
             if self.good == 2:
@@ -169,13 +274,13 @@ class AgainstModel(RuleBasedStateMachine):
     @rule(given=consumes(tickets))
     def fail(self, given: tuple[Ticket, int]) -> None:
         self.breaker.failed(given[0], self.now)
-        if given[1] != self.epoch:
+        if given[1] != self.epoch or (self.state == "metrics_only" and self.now < self.until):
             return
         self.failures += 1
         if self.state == "half_open" or (self.state == "closed" and self.failures == 3):
             self.move("open")
         elif self.state == "metrics_only" and self.failures == 3:
-            self.failures = 0
+            self.failures, self.would, self.until = 0, self.would + 1, self.now + 30.0
 
     @rule(given=consumes(tickets))
     def leave(self, given: tuple[Ticket, int]) -> None:
@@ -191,13 +296,21 @@ class AgainstModel(RuleBasedStateMachine):
     def hold(self, state: str) -> None:
         self.breaker.hold(BreakerState(state))
         self.move(state)
+        self.would = 0 if state == "metrics_only" else self.would
+
+    @rule()
+    def try_now(self) -> None:
+        self.breaker.try_now(self.now)
+        self.until = self.now if self.state == "open" else self.until
 
     @invariant()
     def agree(self) -> None:
         assert self.breaker.state == self.state
-        if self.state == "closed":
+        assert self.breaker.would_open_count == self.would
+        if self.state in ("closed", "metrics_only"):
             assert self.breaker.failure_count == self.failures
+        assert self.breaker.retry_at == (self.until if self.state == "open" else None)
 
 
-AgainstModel.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+AgainstModel.TestCase.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
 TestAgainstModel = AgainstModel.TestCase

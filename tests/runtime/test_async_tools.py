@@ -1,13 +1,14 @@
 """Single flight, retries, the bell, and the supervisor."""
 
 import asyncio
+import itertools
 import logging
 
 import pytest
 
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import BackendFailed
-from dashboard_app.runtime.retry import with_retries
+from dashboard_app.runtime.retry import Backoff, RetryBudget, with_retries
 from dashboard_app.runtime.single_flight import SingleFlight
 from dashboard_app.runtime.supervisor import Supervisor
 from dashboard_app.runtime.wake import Wake
@@ -84,6 +85,69 @@ async def test_what_is_not_retryable_is_raised_at_once() -> None:
 
     with pytest.raises(ValueError, match="no"):
         await with_retries(call, retries=2, delay_s=lambda: 3.0, is_retryable=lambda _: False, sleep=asyncio.sleep)
+
+
+async def _tried(failure: Exception, **rules: object) -> list[float]:
+    """The moments at which a call that always fails with `failure` was made."""
+    clock, made = ManualClock(), []
+
+    async def call() -> None:
+        made.append(round(clock.monotonic() - 1000, 3))
+        raise failure
+
+    settings = {"retries": 5, "delay_s": lambda: 3.0, "is_retryable": lambda _: True} | rules
+    task = asyncio.create_task(with_retries(call, sleep=clock.sleep, **settings))  # type: ignore[arg-type]
+    await clock.advance(600)
+    assert (await asyncio.gather(task, return_exceptions=True))[0] is failure
+    return made
+
+
+async def test_a_retry_after_is_obeyed_and_one_beyond_a_minute_ends_the_retries() -> None:
+    assert await _tried(BackendFailed(status=429, retry_after_s=20), retries=2) == [0, 20, 40]
+    assert await _tried(BackendFailed(status=429, retry_after_s=1), retries=2) == [0, 3, 6]
+    assert await _tried(BackendFailed(status=503, retry_after_s=61), retries=2) == [0]
+
+
+async def test_exponential_retries_have_full_jitter() -> None:
+    first, second, third = [], [], []
+    for _ in range(60):
+        made = await _tried(BackendFailed(status=503), retries=3, delay_s=Backoff(first_s=1.0, most_s=3.0))
+        gaps = [later - earlier for earlier, later in itertools.pairwise(made)]
+        for kept, gap in zip((first, second, third), gaps, strict=True):
+            kept.append(gap)
+    assert max(first) <= 1.001
+    assert 1.0 < max(second) <= 2.001
+    assert 2.0 < max(third) <= 3.001
+    assert min(first) < 0.3
+    assert min(third) < 0.9  # full jitter begins at nothing
+
+
+async def test_retries_add_a_tenth_of_the_requests_at_most_once_the_reserve_is_spent() -> None:
+    clock, made = ManualClock(), []
+    budget = RetryBudget(clock, trickle_s=1e12)
+
+    async def call() -> None:
+        made.append(1)
+        raise BackendFailed
+
+    async def instantly(_: float) -> None:
+        return None
+
+    for _ in range(1000):
+        with pytest.raises(BackendFailed):
+            await with_retries(call, retries=2, delay_s=lambda: 0.0, is_retryable=lambda _: True, sleep=instantly, budget=budget)
+    assert 1000 < len(made) <= 1000 + 100 + 10
+    assert budget.refused_total > 800
+
+
+async def test_an_empty_budget_fills_by_time_too_and_never_beyond_its_reserve() -> None:
+    clock = ManualClock()
+    budget = RetryBudget(clock, most=2.0, trickle_s=30.0)
+    assert [budget.take() for _ in range(3)] == [True, True, False]
+    clock.tick(30)
+    assert [budget.take() for _ in range(2)] == [True, False]
+    clock.tick(3600)
+    assert [budget.take() for _ in range(3)] == [True, True, False]
 
 
 async def test_a_bell_wakes_at_a_ring_or_at_its_moment_and_remembers_one_ring() -> None:

@@ -1,8 +1,10 @@
 """Named breakers: what they tell, what counts as a failure."""
 
+from datetime import timedelta
+
 import pytest
 
-from dashboard_app.model.breaker import BreakerLimits, BreakerState, Outcome
+from dashboard_app.model.breaker import BreakerLimits, BreakerState, Hold, Outcome
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import BackendFailed, BreakerOpen, NotFound
 from dashboard_app.runtime.breakers import Breakers, counts_as_failure
@@ -58,6 +60,27 @@ def test_a_scripted_history_is_what_it_tells() -> None:
     assert told[-1] is BreakerState.CLOSED
 
 
+def test_the_short_path_of_a_success_tells_what_the_long_one_does() -> None:
+    clock = ManualClock()
+    short, long = (Breakers(BreakerLimits(3), clock)["api"] for _ in range(2))
+    for took in (0.1, 2.5, 0.1, 0.2) * 20:
+        sent_at, tickets = clock.monotonic(), [short.ask(), long.ask()]
+        clock.tick(took)
+        short.answered(tickets[0], sent_at)
+        long.succeeded(tickets[1], took)
+        assert (short.reading(), short.outcomes()) == (long.reading(), long.outcomes())
+    short.failed(short.ask(), FAILURE)
+    short.answered(short.ask(), clock.monotonic())
+    assert short.reading().failure_count == 0
+
+
+def test_a_refusal_with_retry_after_keeps_it_open_for_that_long() -> None:
+    clock = ManualClock()
+    api = Breakers(BreakerLimits(1, 30.0), clock)["api"]
+    api.failed(api.ask(), BackendFailed(status=429, retry_after_s=120))
+    assert api.reading().retry_in_s == 120
+
+
 def test_a_sick_sources_failures_are_counted_and_move_nothing() -> None:
     api = Breakers(BreakerLimits(1), ManualClock())["api"]
     api.failed_alone(api.ask())
@@ -74,6 +97,32 @@ def test_a_person_holds_it_open_and_says_why() -> None:
         api.ask()
     api.hold(BreakerState.CLOSED)
     assert api.lets_through
+    assert api.held is None
+
+
+def test_a_held_state_ends_by_itself_when_its_time_is_over() -> None:
+    clock = ManualClock()
+    api = Breakers(BreakerLimits(), clock)["api"]
+    assert not api.expire()
+    until = clock.now() + timedelta(minutes=5)
+    api.hold(BreakerState.FORCED_OPEN, by="Ana", reason="migration", until=until)
+    assert api.reading().hold == Hold(BreakerState.FORCED_OPEN, "Ana", clock.now(), "migration", until)
+    clock.tick(299)
+    assert not api.expire()
+    clock.tick(1)
+    assert api.expire()
+    assert (api.lets_through, api.held, api.reading().opened_at, api.reading().failing_since) == (True, None, None, None)
+    assert [(move.target.value, move.cause) for move in api.transitions()] == [("forced_open", "person"), ("closed", "expired")]
+
+
+def test_every_move_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    api = Breakers(BreakerLimits(1), ManualClock())["api"]
+    api.failed(api.ask(), FAILURE)
+    api.hold(BreakerState.DISABLED, by="Ana", reason="false alarm")
+    assert [record.getMessage() for record in caplog.records] == [
+        "breaker api: closed -> open (threshold)",
+        "breaker api: open -> disabled (person) by Ana: false alarm",
+    ]
 
 
 def test_try_now_makes_the_next_call_a_trial_and_an_empty_hand_gives_it_back() -> None:

@@ -166,3 +166,75 @@ async def test_at_emergency_only_clicks_one_at_a_time_five_a_minute() -> None:
         assert "background" not in askers.names
         assert len(askers.started) == 5 + 4
         assert all(after - before >= 2 - 1e-6 for (_, before), (_, after) in itertools.pairwise(askers.started))
+
+
+async def test_background_does_not_starve_behind_a_stream_of_clicks_which_wait_one_start_more_at_most() -> None:
+    askers, clock = made(concurrency=1, interval_s=1.0, click_places=1)
+    async with closing(askers):
+        for name in ("c", "c again"):
+            askers.ask(name, Priority.CLICK)
+            askers.ends[name].set()
+        askers.ask("background")
+        for number in range(28):
+            askers.ask(f"c{number}", Priority.CLICK)
+            askers.ends[f"c{number}"].set()
+            await clock.advance(1.0)
+        askers.ends["background"].set()
+        await clock.advance(5.0)
+        started = dict(askers.started)
+        assert 20 <= started["background"] <= 22  # 2 steps of 10 s
+        assert all(started[f"c{number}"] - number <= 4 for number in range(25))
+
+
+async def test_a_requests_own_time_is_counted_while_it_waits() -> None:
+    clock = ManualClock()
+    queue = RequestQueue(QueueLimits(interval_s=2.0), clock)
+    async with queue.place(Priority.CLICK, 5.0) as at_once:
+        assert at_once == 5.0
+    waiting = asyncio.ensure_future(_left(queue, 5.0))
+    await clock.advance(2.0)
+    assert await waiting == 3.0
+    await queue.close()
+
+
+async def _left(queue: RequestQueue, timeout_s: float) -> float:
+    async with queue.place(Priority.CLICK, timeout_s) as left_s:
+        return left_s
+
+
+async def test_after_a_429_nothing_starts_until_its_retry_after_has_passed() -> None:
+    askers, clock = made()
+    async with closing(askers):
+        askers.queue.rest(20.0)
+        askers.queue.rest(5.0)
+        askers.ask("click", Priority.CLICK)
+        await clock.advance(19.9)
+        assert askers.names == []
+        await clock.advance(0.2)
+        assert askers.names == ["click"]
+
+
+async def test_a_full_queue_says_so_in_the_log_every_ten_seconds_at_most(caplog) -> None:
+    askers, clock = made(concurrency=1, max_waiting=1, timeout_s=300.0)
+    async with closing(askers):
+        for number in range(12):
+            askers.ask(f"b{number}")
+        await clock.advance(10.1)
+        askers.ask("click", Priority.CLICK)
+        askers.ask("click 2", Priority.CLICK)
+        await clock.advance(1)
+        assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
+            "1 refused since the last word, the last one of priority background",
+            "10 refused since the last word, the last one of priority background",
+        ]
+        figures = askers.queue.figures()
+        assert (figures.rejected_total, figures.shed_total) == (11, 1)  # b2 to b11, and b1 for the click
+
+
+async def test_the_95th_percentile_of_the_wait_is_the_nearest_rank() -> None:
+    askers, clock = made(concurrency=20, interval_s=1.0)
+    async with closing(askers):
+        for number in range(20):
+            askers.ask(f"b{number}")
+        await clock.advance(30)
+        assert askers.queue.figures().wait_ms_p95 == 18_000.0  # waits of 0 to 19 s: the 19th of 20

@@ -1,6 +1,7 @@
 """The console's own figures as the contract's JSON. Pure: values in, plain data out."""
 
-from datetime import datetime
+from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -11,13 +12,13 @@ from dashboard_app.console.loader import Progress
 from dashboard_app.model.breaker import Outcome
 from dashboard_app.runtime.breakers import BreakerReading, NamedBreaker, Transition
 from dashboard_app.runtime.live_settings import LiveSettings
-from dashboard_app.runtime.request_queue import QueueFigures
+from dashboard_app.runtime.queue_ledger import QueueFigures
 from dashboard_app.settings import PREFIX, Settings, is_built, is_live, masked
 
 
 def stamp(at: datetime | None) -> str | None:
     """An ISO time with Z, or None."""
-    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def loader_json(progress: Progress) -> dict[str, Any]:
@@ -42,6 +43,7 @@ def loader_json(progress: Progress) -> dict[str, Any]:
 
 def breaker_json(reading: BreakerReading) -> dict[str, Any]:
     """One item of GET /api/v1/breakers."""
+    held = reading.hold
     return {
         "name": reading.name,
         "state": reading.state.value,
@@ -50,6 +52,11 @@ def breaker_json(reading: BreakerReading) -> dict[str, Any]:
         "opened_at": stamp(reading.opened_at),
         "retry_at": stamp(reading.retry_at),
         "calls": {outcome.value: reading.totals[outcome] for outcome in Outcome},
+        "recent_calls": {outcome.value: reading.recent[outcome] for outcome in Outcome},
+        "would_open_count": reading.would_open_count,
+        "by": held.by if held else None,
+        "reason": held.reason if held else None,
+        "until": stamp(held.until) if held else None,
     }
 
 
@@ -63,7 +70,7 @@ def breaker_detail_json(breaker: NamedBreaker) -> dict[str, Any]:
 
 def queue_json(figures: QueueFigures) -> dict[str, Any]:
     """GET /api/v1/queue."""
-    return {name: getattr(figures, name) for name in QueueFigures.__slots__}
+    return asdict(figures)
 
 
 def settings_json(live: LiveSettings) -> dict[str, Any]:

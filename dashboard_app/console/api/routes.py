@@ -16,6 +16,7 @@ from dashboard_app.console.api.present import (
 from dashboard_app.console.api.schemas import (
     BreakerDetailAnswer,
     BreakersAnswer,
+    BreakerStateIn,
     DashboardAnswer,
     LoaderAnswer,
     QueueAnswer,
@@ -24,7 +25,8 @@ from dashboard_app.console.api.schemas import (
 )
 from dashboard_app.console.console import Console
 from dashboard_app.console.wall import dashboard_json
-from dashboard_app.model.errors import BreakerOpen, RateLimited
+from dashboard_app.model.breaker import BreakerState
+from dashboard_app.model.errors import BreakerOpen, NotSignedIn, RateLimited
 from dashboard_app.runtime.problem import problem
 from dashboard_app.runtime.ratelimit import AddressLimit
 from dashboard_app.runtime.routing import acts, strict_router
@@ -71,7 +73,7 @@ def _breaker_is_open(console: Console, refusal: BreakerOpen) -> Response:
 
 
 def _add_breakers(router: APIRouter, console: Console) -> None:
-    """GET /api/v1/breakers, GET /api/v1/breakers/{name}."""
+    """GET /api/v1/breakers, GET /api/v1/breakers/{name}, POST /api/v1/breakers/{name}/state."""
 
     @router.get("/api/v1/breakers", openapi_extra=acts("breakers.read"), response_model=BreakersAnswer, summary="Every circuit breaker")
     async def list_breakers() -> dict[str, Any]:
@@ -86,6 +88,21 @@ def _add_breakers(router: APIRouter, console: Console) -> None:
     )
     async def read_breaker(name: str) -> dict[str, Any]:
         return breaker_detail_json(console.breakers[name])
+
+    @router.post(
+        "/api/v1/breakers/{name}/state",
+        openapi_extra=acts("breakers.write"),
+        response_model=BreakerDetailAnswer,
+        responses={404: {"description": "There is no breaker of this name."}},
+        summary="Hold a breaker open, close it, switch it off or let it only watch",
+    )
+    async def set_state(name: str, body: BreakerStateIn, request: Request) -> dict[str, Any]:
+        principal = principal_of(request)
+        if principal is None:
+            raise NotSignedIn
+        set_breaker, asked = console.holds.set, request_id_of(request)
+        breaker = await set_breaker(principal, name, BreakerState(body.state), body.reason, until=body.until, request_id=asked)
+        return breaker_detail_json(breaker)
 
 
 def _add_queue(router: APIRouter, console: Console) -> None:

@@ -1,8 +1,16 @@
 """The shapes of the console's own answers, for OpenAPI; `present` makes them."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictStr
+
+
+def _said(value: str) -> str:
+    """`value` without blanks at its ends, when something is left and nothing in it would forge a line of the log."""
+    said = value.strip()
+    if not said or any(ord(character) < ord(" ") or character == "\x7f" for character in said):
+        raise ValueError("must say something, without control characters")
+    return said
 
 
 class LaneAnswer(BaseModel):
@@ -47,7 +55,12 @@ class BreakerAnswer(BaseModel):
     failure_rate: float
     opened_at: str | None
     retry_at: str | None
-    calls: dict[str, int]
+    calls: dict[str, int] = Field(description="Since the start, by outcome.")
+    recent_calls: dict[str, int] = Field(description="Of the last 15 minutes, by outcome.")
+    would_open_count: int = Field(description="How often it would have opened since it only watches.")
+    by: str | None = Field(description="Who holds it in its state; null when nobody does.")
+    reason: str | None
+    until: str | None = Field(description="When it closes by itself; null: when somebody closes it.")
 
 
 class BreakersAnswer(BaseModel):
@@ -75,6 +88,16 @@ class BreakerDetailAnswer(BreakerAnswer):
     outcomes: list[str]
 
 
+class BreakerStateIn(BaseModel):
+    """A state that a person wants a breaker in, and why. `until`: it closes by itself then."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    state: Literal["forced_open", "closed", "disabled", "metrics_only"]
+    reason: Annotated[StrictStr, Field(min_length=1, max_length=500), AfterValidator(_said)]
+    until: AwareDatetime | None = None
+
+
 class QueueAnswer(BaseModel):
     """The request queue."""
 
@@ -83,8 +106,10 @@ class QueueAnswer(BaseModel):
     waiting_by_priority: dict[str, int]
     started_total: int
     timed_out_total: int
-    rejected_total: int
-    wait_ms_p95: float
+    rejected_total: int = Field(description="Found the queue full, those that were shed for somebody more urgent among them.")
+    wait_ms_p95: float = Field(description="Over the last 200 starts.")
+    shed_total: int
+    cancelled_total: int = Field(description="Left before their turn.")
 
 
 class SettingAnswer(BaseModel):

@@ -52,7 +52,7 @@ class AlertCalls:
 
     def __init__(self, caller: Caller, audited: Audited) -> None:
         """Call through `caller`."""
-        self._caller, self._audited = caller, audited
+        self._caller, self.audited = caller, audited
 
     async def open_ones(self) -> tuple[ListedAlert, ...] | None:
         """What is not over, newest first; None when the server does not offer alerts."""
@@ -108,7 +108,7 @@ class AlertCalls:
         """An act on one alert."""
         require(principal, "alerts.act")
         call = Call(method, f"{_ALERTS}/{alert_id}/{what}", Priority.CLICK, principal=principal, body=body)
-        return await self._audited(
+        return await self.audited(
             principal, "alerts.act", f"{method} {what} of alert {alert_id}", lambda: self._caller.ordinary(call, parse_alert)
         )
 
@@ -116,7 +116,7 @@ class AlertCalls:
         """A change of the rules."""
         require(principal, "alert_rules.write")
         call = Call(method, path, Priority.CLICK, principal=principal, body=body)
-        return await self._audited(principal, "alert_rules.write", f"{method} {path}", lambda: self._caller.ordinary(call, parse))
+        return await self.audited(principal, "alert_rules.write", f"{method} {path}", lambda: self._caller.ordinary(call, parse))
 
 
 @or_garbage

@@ -34,6 +34,8 @@ _PAGES_AT_MOST = 40
 _GUARD = "/api/v1/health/database"
 _POOLER_LIMIT_S = 25.0
 """A PAUSE may take 10 s; looking before and after, and taking it back, come on top."""
+_RETRIES = 2
+"""Of what a person reads and no plan reads again."""
 _CLEANUP_LIMIT_S = 10.0
 """A cleanup terminates backends one by one; giving up on its answer early would hide what it did."""
 
@@ -86,7 +88,7 @@ class Backend:
         """Call through `caller`; `audit` is needed when the server is another machine's."""
         self._caller = caller
         self._audit = audit
-        self.alerts = AlertCalls(caller, self._audited)
+        self.alerts = AlertCalls(caller, self.audited)
         self._healths: SingleFlight[Health] = SingleFlight()
         self._metrics: SingleFlight[Metrics] = SingleFlight()
 
@@ -129,7 +131,7 @@ class Backend:
         """[[epoch_ms, value], …] of one metric, at most `points` of them, or rows with min and max when the server gives them."""
         require(principal, "sources.read")
         params: dict[str, str | int] = {"metric": metric, "from": _iso(since), "to": _iso(until), "points": points}
-        call = Call("GET", f"/scan/data-sources/{source_id}/history", Priority.CLICK, principal=principal, params=params)
+        call = Call("GET", f"/scan/data-sources/{source_id}/history", Priority.CLICK, principal=principal, params=params, retries=_RETRIES)
         rows: list[list[float | None]] = (await self._caller.ordinary(call, parse_object)).get("points") or []
         return rows
 
@@ -137,7 +139,7 @@ class Backend:
         """The worst state of each of `buckets` equal spans as letters o w b u, `-` for none; None when the server does not offer it."""
         require(principal, "sources.read")
         params: dict[str, str | int] = {"from": _iso(since), "to": _iso(until), "buckets": buckets}
-        call = Call("GET", f"/scan/data-sources/{source_id}/timeline", Priority.CLICK, principal=principal, params=params)
+        call = Call("GET", f"/scan/data-sources/{source_id}/timeline", Priority.CLICK, principal=principal, params=params, retries=_RETRIES)
         try:
             return await self._caller.ordinary(call, parse_letters)
         except NotFound:

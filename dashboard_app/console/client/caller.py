@@ -10,6 +10,7 @@ from dashboard_app.model.errors import BackendFailed, BreakerOpen, Refused
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.runtime.breakers import NamedBreaker, counts_as_failure
 from dashboard_app.runtime.request_queue import Priority, RequestQueue
+from dashboard_app.runtime.retry import Backoff, RetryBudget, with_retries
 
 Value = TypeVar("Value")
 GUARD_LIMIT_S = 2.0
@@ -36,6 +37,8 @@ class Call:
     on_start: Callable[[], None] = _nothing
     is_known_sick: bool = False
     """The source has failed before: another failure is its own and says nothing of the server."""
+    retries: int = 0
+    """Retries of this very call, a moment apart; only for reads. The loader's reads have none here: their lane retries by its plan."""
 
 
 class Caller:
@@ -49,6 +52,8 @@ class Caller:
         self._clock = clock
         self._request_timeout_s = request_timeout_s
         self.on_failure: Callable[[], None] = _nothing
+        self.budget = RetryBudget(clock)
+        """Shared by every retry of this console."""
 
     async def ordinary(self, call: Call, parse: Callable[[Any], Value]) -> Value:
         """The parsed answer of a call that waits in the queue and needs the breaker's ticket.
@@ -59,10 +64,16 @@ class Caller:
             BackendFailed: the server failed.
 
         """
-        if not call.may_try and not self._breaker.lets_through:
-            self._breaker.ask(may_try=False)
-        async with self._queue.place(call.priority) as left_s:
-            return await self._ticketed(call, parse, min(left_s, self._request_timeout_s))
+        if not call.retries:
+            return await self._once(call, parse)
+        return await with_retries(
+            lambda: self._once(call, parse),
+            retries=call.retries,
+            delay_s=Backoff(),
+            is_retryable=_is_passing,
+            sleep=self._clock.sleep,
+            budget=self.budget,
+        )
 
     async def guard(
         self,
@@ -105,6 +116,13 @@ class Caller:
         self._breaker.given_back(ticket)
         return True
 
+    async def _once(self, call: Call, parse: Callable[[Any], Value]) -> Value:
+        """One try: a place in the queue, then the breaker's ticket."""
+        if not call.may_try and not self._breaker.lets_through:
+            self._breaker.ask(may_try=False)
+        async with self._queue.place(call.priority) as left_s:
+            return await self._ticketed(call, parse, min(left_s, self._request_timeout_s))
+
     async def _ticketed(self, call: Call, parse: Callable[[Any], Value], limit_s: float) -> Value:
         """Send with a ticket and bring its outcome back; a caller that leaves gives the ticket back."""
         ticket = self._breaker.ask(may_try=call.may_try)
@@ -127,24 +145,31 @@ class Caller:
                 on_sent=on_sent,
             )
             value = parse(judged(answer, call.principal))
-            self._breaker.succeeded(ticket, self._clock.monotonic() - began)
+            self._breaker.answered(ticket, began)
             is_settled = True
         except Refused:
-            self._breaker.succeeded(ticket, self._clock.monotonic() - began)
+            self._breaker.answered(ticket, began)
             is_settled = True
             raise
         except BackendFailed as failure:
             is_settled = True
+            if failure.status == 429 and failure.retry_after_s:  # noqa: PLR2004 - HTTP's own number
+                self._queue.rest(failure.retry_after_s)
             if counts_as_failure(failure) and call.is_known_sick and not ticket.is_trial:
                 self._breaker.failed_alone(ticket)
             elif counts_as_failure(failure):
                 self._breaker.failed(ticket, failure, key=call.key)
                 self.on_failure()
             else:
-                self._breaker.succeeded(ticket, self._clock.monotonic() - began)
+                self._breaker.answered(ticket, began)
             raise
         finally:
             on_sent()  # one that found no connection was a start, too
             if not is_settled:
                 self._breaker.given_back(ticket)
         return value
+
+
+def _is_passing(failure: BaseException) -> bool:
+    """True for a failure that a second try a moment later may not meet: not a time limit, which has cost its caller enough already."""
+    return counts_as_failure(failure) and isinstance(failure, BackendFailed) and failure.cause in ("refused", "http")

@@ -24,7 +24,7 @@ class JobCalls:
 
     def __init__(self, caller: Caller, audited: Audited, clock: Clock) -> None:
         """`audited` runs an act and, when the server is another machine's, writes down who did it here."""
-        self._caller, self._audited, self._clock = caller, audited, clock
+        self._caller, self.audited, self._clock = caller, audited, clock
         self._flights: SingleFlight[dict[str, Any]] = SingleFlight()
         self._known: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
 
@@ -79,7 +79,7 @@ class JobCalls:
         require(principal, action)
         click = Call(method, path, Priority.CLICK, principal=principal)
         try:
-            done = await self._audited(principal, action, f"{method} {path}", lambda: self._caller.ordinary(click, _object_or_nothing))
+            done = await self.audited(principal, action, f"{method} {path}", lambda: self._caller.ordinary(click, _object_or_nothing))
         finally:
             self._known.clear()
         return dict(done)

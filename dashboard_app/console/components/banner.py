@@ -26,7 +26,7 @@ def _banner() -> rx.Component:
             _next(),
         ),
         rx.cond(
-            ShellState.may_operate,
+            ShellState.may_operate & (shown.next_step != "never"),
             rx.el.button("Try now", type="button", class_name="btn sm", on_click=ShellState.try_now),
             rx.fragment(),
         ),

@@ -5,7 +5,9 @@ from typing import Any
 import reflex as rx
 
 
-def field(name: str, label: str, error: rx.Var[str], *, hint: rx.Var[str] | str = "", wide: bool = False, **props: Any) -> rx.Component:
+def field(
+    name: str, label: str | rx.Component, error: rx.Var[str], *, hint: rx.Var[str] | str = "", wide: bool = False, **props: Any
+) -> rx.Component:
     """A text field called `name` in its form. `error` shows under it in place of `hint`; further props go to the input."""
     identifier = f"field-{name}"
     return rx.el.div(

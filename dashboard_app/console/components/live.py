@@ -33,11 +33,22 @@ class Sentence(rx.Component):
 
 
 class Strip(rx.Component):
-    """The last 30 outcomes as bars; `recent` is a string of o w b u, oldest first."""
+    """The last `places` outcomes as bars; `recent` is a string of o w b u, oldest first. `words` name the four for readers."""
 
     library = "$/public/js/strip.jsx"
     tag = "Strip"
     recent: rx.Var[str]
+    places: rx.Var[int]
+    noun: rx.Var[str]
+    words: rx.Var[list[str]]
+
+
+class Places(rx.Component):
+    """The round of a lane as squares, one letter per source (`console/rows/breakers.py`)."""
+
+    library = "$/public/js/places.jsx"
+    tag = "Places"
+    places: rx.Var[str]
 
 
 class GoTo(rx.Component):
@@ -65,6 +76,7 @@ class After(rx.Component):
 after = After.create
 age = Age.create
 strip = Strip.create
+places = Places.create
 go_to = GoTo.create
 
 

@@ -15,6 +15,7 @@ _KEYS = {
         ("?", "this list"),
         ("g s", "sources"),
         ("g p", "pool"),
+        ("g b", "breakers"),
         ("g j", "jobs"),
         ("g a", "alerts"),
         ("g u", "audit"),

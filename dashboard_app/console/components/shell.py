@@ -60,6 +60,7 @@ def _nav_items() -> list[tuple[str, str, str, str, Any]]:
     return [
         ("sources", "/", "database", "Sources", None),
         ("pool", "/pool", "gauge", "Pool", None),
+        ("breakers", "/breakers", "shield-check", "Breakers", None),
         ("jobs", "/jobs", "list-checks", "Jobs", None),
         ("alerts", "/alerts", "bell", "Alerts", None),
         ("audit", "/audit", "scroll-text", "Audit", ShellState.may_administer),
@@ -185,9 +186,10 @@ def _breaker() -> rx.Component:
         age(seconds=breaker.trial_s, stamp=breaker.stamp, mode="next", template="Breaker, trial {}", class_name="plain"),
         rx.cond(breaker.note != "", rx.fragment("Breaker, ", sentence(breaker.note)), "Breaker"),
     )
-    return rx.el.span(
+    return link(
         rx.el.span(icon_of(breaker.icon, BREAKER_ICONS, 15), class_name=f"tic t-{breaker.tone}"),
         _words(label, rx.el.b(breaker.word)),
+        to="/breakers",
         title=breaker.title,
         class_name=f"vt v-{breaker.state} t-{breaker.tone}",
         custom_attrs={"data-testid": "breaker-indicator", "data-state": breaker.state},

@@ -49,6 +49,7 @@ class _Command:
 _COMMANDS = (
     _Command(Hit("page:sources", "Sources", "Page", "g s", "database", href="/")),
     _Command(Hit("page:pool", "Pool", "Page", "g p", "gauge", href="/pool")),
+    _Command(Hit("page:breakers", "Breakers", "Page", "g b", "shield-check", href="/breakers")),
     _Command(Hit("page:jobs", "Jobs", "Page", "g j", "list-checks", href="/jobs")),
     _Command(Hit("page:alerts", "Alerts", "Page", "g a", "bell", href="/alerts"), "alerts.read"),
     _Command(Hit("page:audit", "Audit", "Page", "g u", "scroll-text", href="/audit"), "audit.read"),
@@ -68,6 +69,17 @@ _COMMANDS = (
         Hit("do:add", "Add source…", "", "", "plus", href="/", press="[data-testid='add-source']"),
         "sources.write",
         only_live=True,
+    ),
+    *(
+        _Command(
+            Hit(f"do:{verb}:{name}", words_, note, "", symbol, href="/breakers", press=f"[data-act='{state}'][data-breaker='{name}']"),
+            "breakers.write",
+        )
+        for name in ("api", "websocket")
+        for verb, words_, note, symbol, state in (
+            ("hold", f"Hold breaker {name} open…", "Asks for a reason", "lock", "forced_open"),
+            ("close", f"Close breaker {name}…", "Asks for a reason", "shield-check", "closed"),
+        )
     ),
     _Command(Hit("do:theme", "Switch theme", "Light or dark", "", "sun-moon", press="[data-press='theme']")),
     _Command(Hit("do:keys", "Keyboard shortcuts", "", "?", "keyboard", press="[data-opens='keys']")),

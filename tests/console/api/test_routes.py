@@ -43,6 +43,8 @@ async def test_loader_and_queue_say_what_the_contract_names(console: Console) ->
         "timed_out_total": 0,
         "rejected_total": 0,
         "wait_ms_p95": 0.0,
+        "shed_total": 0,
+        "cancelled_total": 0,
     }
 
 
@@ -90,7 +92,7 @@ async def test_every_route_names_an_action_that_exists(console: Console) -> None
     async with client(console) as http:
         app = http._transport.app  # type: ignore[attr-defined]
     operations = [operation for path in app.openapi()["paths"].values() for operation in path.values()]
-    assert len(operations) == 8
+    assert len(operations) == 9
     assert all(operation["x-action"] in ACTIONS for operation in operations)
 
 

@@ -1,0 +1,1 @@
+"""What Spillway costs and wins, measured against others in the same run."""
