@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from dashboard_app.model.user import Role
+from dashboard_app.model.user import Principal, PrincipalKind, Role
+from tests.backend.api.fakes import client_of
 from tests.backend.api.test_bad_input import assert_problem
 from tests.contract.conftest import fill
 
@@ -85,6 +86,15 @@ async def test_a_cleanup_needs_no_body_and_never_cools_down(api, body):
             assert "victims" not in said
         rows = (await client.get("/api/v1/audit")).json()["items"]
     assert [row["action"] for row in rows] == ["pool.cleanup"] * 2
+
+
+async def test_a_cleanup_that_the_console_asks_for_by_itself_is_audited_as_its_own_act(api):
+    console = Principal(PrincipalKind.CONSOLE, "console", Role.ADMIN)
+    async with client_of(api.door, console) as client:
+        await client.post(f"{BASE}/force-cleanup")
+    async with api.client() as client:
+        (row,) = (await client.get("/api/v1/audit")).json()["items"]
+    assert (row["actor"], row["action"], row["result"]) == ("console", "pool.cleanup", "ok")
 
 
 async def test_a_dry_run_changes_nothing_and_leaves_no_row(api):
