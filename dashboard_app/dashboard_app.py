@@ -46,7 +46,7 @@ PAGES = {
     "drill": Page("/drill", "Drill", drill.page, drill_state.DrillState, drill_state),
 }
 ADDRESSES = frozenset(page.route for page in PAGES.values() if page.route != "/" and "[" not in page.route)
-STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail")]
+STYLESHEETS = [f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail", "measured")]
 POLICY: Mapping[str, str] = {
     handler: action
     for module in (shell_state, palette_state, source_actions, source_form, *(page.module for page in PAGES.values()))

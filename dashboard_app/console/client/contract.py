@@ -37,7 +37,7 @@ class SourcePage:
     total: int
 
 
-def _or_garbage(parse: Callable[[Any], Value]) -> Callable[[Any], Value]:
+def or_garbage(parse: Callable[[Any], Value]) -> Callable[[Any], Value]:
     """Turn whatever a wrong body does to `parse` into our error."""
 
     @wraps(parse)
@@ -77,7 +77,7 @@ def _numbers(value: Mapping[str, Any]) -> dict[str, float]:
     return {str(name): float(each) for name, each in value.items() if isinstance(each, int | float) and not isinstance(each, bool)}
 
 
-@_or_garbage
+@or_garbage
 def parse_source(body: Any) -> Source:
     """One source."""
     return Source(
@@ -110,7 +110,7 @@ def _check(body: Any) -> Check:
     )
 
 
-@_or_garbage
+@or_garbage
 def parse_health(body: Any) -> Health:
     """The health of one source."""
     message = body.get("message")
@@ -125,7 +125,7 @@ def parse_health(body: Any) -> Health:
     )
 
 
-@_or_garbage
+@or_garbage
 def parse_metrics(body: Any) -> Metrics:
     """The numbers of one source."""
     return Metrics(
@@ -136,7 +136,7 @@ def parse_metrics(body: Any) -> Metrics:
     )
 
 
-@_or_garbage
+@or_garbage
 def parse_page(body: Any) -> SourcePage:
     """One page of the list of sources; a kind this console does not know is skipped."""
     known = {kind.value for kind in SourceKind}
@@ -153,7 +153,7 @@ def _listed(body: Any) -> ListedSource:
     return ListedSource(source, health or None, letters)
 
 
-@_or_garbage
+@or_garbage
 def parse_throttling(body: Any) -> ThrottlingConfig:
     """The throttling-config; limits of zero or less become one."""
     level = Level(body.get("throttling_level") or body["level"])
@@ -173,13 +173,13 @@ def parse_throttling(body: Any) -> ThrottlingConfig:
     )
 
 
-@_or_garbage
+@or_garbage
 def parse_letters(body: Any) -> str:
     """The states of a span, one letter each; a letter this console does not know says nothing."""
     return "".join(letter if letter in "owbu" else "-" for letter in str(body["letters"])[:_LETTERS_KEPT])
 
 
-@_or_garbage
+@or_garbage
 def parse_object(body: Any) -> dict[str, Any]:
     """Any JSON object, as it is."""
     if not isinstance(body, dict):
