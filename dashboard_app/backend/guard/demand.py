@@ -25,14 +25,15 @@ _delay: ContextVar[list[float] | None] = ContextVar("spillway_guard_delay", defa
 
 
 class _Asked:
-    """A checkout that is being served or is out: when it was wanted, when it had its place in the pool, and the way it was served."""
+    """A checkout that is being served or is out: when it was wanted, when it had its place in the pool, the way it was served."""
 
-    __slots__ = ("arrived", "got", "way")
+    __slots__ = ("arrived", "got", "is_lost", "way")
 
     def __init__(self, arrived: float, got: float, way: str) -> None:
         self.arrived = arrived
         self.got = got
         self.way = way
+        self.is_lost = False
 
 
 class Demands:
@@ -86,12 +87,18 @@ class Demands:
         self._count("gave_up", self._monotonic())
 
     def returned(self, record: Any, now: float, is_lost: bool) -> None:
-        """The connection is back. One that was taken back as lost says nothing about what the work needs."""
+        """The connection is back. One that was taken back, or was a suspected leak, says nothing about what the work needs."""
         asked = self._out.pop(id(record), None)
         if asked is not None:
             self._count(asked.way, now)
-            if not is_lost:
+            if not (is_lost or asked.is_lost):
                 self._done.append((now, asked.arrived, now - asked.got, asked.got - asked.arrived))
+
+    def lose(self, records: set[int]) -> None:
+        """The records with these ids are held by suspected leaks."""
+        for number in records:
+            if (asked := self._out.get(number)) is not None:
+                asked.is_lost = True
 
     def totals(self) -> dict[str, int]:
         """Checkouts since the start by the way they were served, those that are out among them."""
@@ -107,7 +114,7 @@ class Demands:
         """The recorded work and the waits it had; of what is still out only the records with these ids."""
         now = self._monotonic()
         done = [entry for entry in list(self._done) if now - entry[0] <= KEPT_S]
-        out = [asked for number, asked in list(self._out.items()) if number in alive]
+        out = [asked for number, asked in list(self._out.items()) if number in alive and not asked.is_lost]
         work = [Demand(arrived, held_s) for _, arrived, held_s, _ in done] + [Demand(asked.arrived, now - asked.got) for asked in out]
         return work, [entry[3] for entry in done] + [asked.got - asked.arrived for asked in out]
 

@@ -38,8 +38,8 @@ class Ledger:
         """Listen to `engine` from now on; `on_failure` hears of errors that may mean that the database is away."""
         self.lock = Lock()
         self.sites = Sites()
-        self.on_return: Callable[[Any, float, bool], None] = lambda _record, _now, _is_lost: None
-        """Called with the pool's record of each checkout that is over, when, and whether it was taken back as lost."""
+        self.on_return: Callable[[Checkout, float], None] = lambda _checkout, _now: None
+        """Called with each checkout that is over, and when."""
         self._monotonic = monotonic
         self._on_failure = on_failure
         self._numbers = itertools.count(1)
@@ -111,7 +111,7 @@ class Ledger:
         now = self._monotonic()
         if checkout is not None:
             self.sites.add(checkout.call_site, now - checkout.since)
-            self.on_return(record, now, checkout.is_taken)
+            self.on_return(checkout, now)
         if connection is not None:
             self._idle[id(record)] = IdleConnection(next(self._numbers), now, record)
 

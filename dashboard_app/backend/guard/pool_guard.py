@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from dashboard_app.backend.guard.admission import Admission
 from dashboard_app.backend.guard.answers import StatusFacts, config_json, holder_json, stamp, status_json
 from dashboard_app.backend.guard.bounded import Bounded
+from dashboard_app.backend.guard.checkout import Checkout
 from dashboard_app.backend.guard.cleanup import Cleanup
 from dashboard_app.backend.guard.connection_test import ConnectionTest
 from dashboard_app.backend.guard.doors import Waits, watch
@@ -79,7 +80,7 @@ class PoolGuard:
         self._monitor = Monitor(server, self.limits, self._clock, self._bounded)
         self._ledger = Ledger(self._sync, monotonic, self._suspects)
         self.insight = Insight(self._gauge, self._clock, self._alive)
-        self._ledger.on_return = self.insight.demands.returned
+        self._ledger.on_return = self._returned
         self._cleanup = Cleanup(
             self._ledger,
             self._gauge,
@@ -277,11 +278,16 @@ class PoolGuard:
                 yield
 
     def _alive(self) -> tuple[set[int], int]:
-        """The ids of the pool's records that are out, without suspected leaks; and how many those are."""
+        """The ids of the pool's records that are out, without suspected leaks; and how many those are. What is one now stays one to the end."""
         now, threshold_s = self._clock.monotonic(), self.limits.leak_threshold_s
         checkouts = self._ledger.checkouts()
-        alive = {id(checkout.record) for checkout in checkouts if not checkout.is_suspect(now, threshold_s)}
-        return alive, len(checkouts) - len(alive)
+        lost = {id(checkout.record) for checkout in checkouts if checkout.is_suspect(now, threshold_s)}
+        self.insight.demands.lose(lost)
+        return {id(checkout.record) for checkout in checkouts} - lost, len(lost)
+
+    def _returned(self, checkout: Checkout, now: float) -> None:
+        """A checkout is over."""
+        self.insight.demands.returned(checkout.record, now, checkout.is_taken)
 
     def _suspects(self, _error: BaseException) -> None:
         """A connect or a statement failed."""
@@ -303,8 +309,9 @@ class PoolGuard:
                 callback(is_reachable)
 
     async def _tick(self) -> None:
-        """Once a second: refresh, and clean up when it is time."""
+        """Once a second: refresh, notice what is lost, and clean up when it is time."""
         self._refresh()
+        self._alive()
         if not self.limits.auto_cleanup or self.counts().usage_percent < _CLEAN_FROM_PERCENT:
             return
         if self._last_cleanup is not None and self._clock.monotonic() - self._last_cleanup[1] < self.limits.cooldown_s:

@@ -160,7 +160,8 @@ def call_sites(answer: Mapping[str, Any], most: int = 12) -> list[CallSiteRow]:
     """Who uses the pool: call sites by connection-seconds since the start, what is held at this moment included."""
     now: dict[str, list[float]] = {}
     for item in answer.get("items") or ():
-        now.setdefault(str(item.get("call_site") or "(unknown)"), []).append(float(item["held_s"]))
+        if site := str(item.get("call_site") or ""):
+            now.setdefault(site, []).append(float(item["held_s"]))
     done = {str(item["call_site"]): item for item in answer.get("call_sites") or ()}
     held_s = {site: float(done.get(site, {}).get("held_s_total") or 0.0) + sum(now.get(site, ())) for site in {*now, *done}}
     total_s = sum(held_s.values())
