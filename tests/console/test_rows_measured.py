@@ -106,6 +106,8 @@ def test_the_curve_marks_what_is_and_what_would_have_been_enough():
 def test_marks_that_stand_together_do_not_cover_each_other():
     low = sizing.view(replace(SIZING, capacity=30, recommended=28)).marks[0]
     assert low.is_low
+    (same,) = sizing.view(replace(SIZING, capacity=7)).marks
+    assert same.word == "now 7, just enough"
     far = sizing.view(replace(SIZING, capacity=100, recommended=40)).marks[0]
     assert not far.is_low
 
@@ -166,6 +168,13 @@ ITEMS = {
 def test_the_holders_have_three_orders(sort, ids, words_):
     assert [row.id for row in holders.holders(ITEMS, sort)] == ids
     assert holders.heading(ITEMS, sort).endswith(words_)
+
+
+def test_many_that_are_alike_and_do_nothing_wrong_are_said_to_fill_the_pool():
+    many = {"items": [{"id": n, "held_s": 1.0, "state": "query", "task": "report", "call_site": "r"} for n in range(10)]}
+    assert [(row.verdict, row.tone) for row in holders.holders(many, capacity=30)] == [("Fills the pool", "warn")]
+    assert [row.verdict for row in holders.holders(many, capacity=31)] == ["Normal"]
+    assert [row.verdict for row in holders.holders(many)] == ["Normal"]
 
 
 def test_the_stack_is_told_of_a_suspected_leak_only_and_is_bounded():

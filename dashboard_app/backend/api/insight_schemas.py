@@ -43,7 +43,7 @@ class PoolEfficiencyOut(Answer):
 
 
 class PerformanceOut(Answer):
-    """Routes with answers in the window, the worst first: by errors, then by p99."""
+    """Routes with answers in the window, the worst first: by the number of errors, then by p99."""
 
     window_s: int
     routes: list[RouteOut]

@@ -53,7 +53,7 @@ class Performance:
             slot.left += 1
 
     def rows(self) -> list[dict[str, object]]:
-        """One object per route with answers in the window, what fails most first, then what is slowest."""
+        """One object per route with answers in the window, the most failures first, then the slowest."""
         oldest = int(self._monotonic() / _MINUTE_S) - WINDOW_MIN + 1
         rows = []
         for route, ring in list(self._routes.items()):
@@ -71,7 +71,7 @@ class Performance:
                         **{f"p{percent}_ms": _ms(percentile_s(times, percent)) for percent in (50, 95, 99)},
                     }
                 )
-        return sorted(rows, key=lambda row: (-float(str(row["error_percent"])), -float(str(row["p99_ms"])), str(row["route"])))
+        return sorted(rows, key=lambda row: (-int(str(row["errors"])), -float(str(row["p99_ms"])), str(row["route"])))
 
     def _ring(self, route: str) -> list[_Minute | None]:
         """The ring of a route that is seen for the first time; beyond the bound, the one for all others."""

@@ -6,7 +6,7 @@ from dashboard_app.console.components.icons import icon, icon_of
 from dashboard_app.console.components.live import age
 from dashboard_app.console.components.shell import link
 
-VERDICT_ICONS = ("clock", "hourglass", "shield-check")
+VERDICT_ICONS = ("clock", "gauge", "hourglass", "shield-check")
 
 
 def table_head(*words: str | rx.Component, numbers: tuple[int, ...] = ()) -> rx.Component:

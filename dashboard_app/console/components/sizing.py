@@ -67,7 +67,10 @@ def _table(view: rx.Var) -> rx.Component:
         role="table",
         custom_attrs={"aria-label": "Wait by number of connections"},
     )
-    return rx.el.details(rx.el.summary("Show as table"), table, class_name="more")
+    scrolled = rx.el.div(
+        table, tab_index=0, role="region", class_name="szt-box", custom_attrs={"aria-label": "Wait by number of connections as a table"}
+    )
+    return rx.el.details(rx.el.summary("Show as table"), scrolled, class_name="more")
 
 
 def _row(row: rx.Var) -> rx.Component:

@@ -151,7 +151,7 @@ class PoolState(PoolChart, PoolCleanup, PoolMeasured, rx.State):
         assign(
             self,
             holders_note=answer.get("note", ""),
-            holder_rows=holders.holders(answer, self.sort),
+            holder_rows=holders.holders(answer, self.sort, capacity),
             call_sites=holders.call_sites(answer),
             holders_heading=holders.heading(answer, self.sort),
             leaks_told=leaks.summary(answer),

@@ -10,6 +10,9 @@ from dashboard_app.console import words
 MOST_ROWS = 50
 MOST_NUMBERS = 100
 MOST_FRAMES = 12
+_LEAST = 3
+_SHARE = 1 / 3
+"""Holders that are alike are called much of the pool from this part of it on."""
 LONG_QUERY_S = 10.0
 """A statement that runs longer is worth a look."""
 _STATES = {"query": "query running", "idle_in_transaction": "idle in transaction", "idle": "idle, nothing running"}
@@ -71,10 +74,15 @@ SORTS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
 HELD = "held"
 
 
-def holders(answer: Mapping[str, Any], sort: str = HELD) -> list[HolderRow]:
-    """At most 50 rows, the longest held first, or in another order of `SORTS`."""
+def holders(answer: Mapping[str, Any], sort: str = HELD, capacity: int = 0) -> list[HolderRow]:
+    """At most 50 rows, the longest held first, or in another order of `SORTS`; `capacity` 0: how much of the pool a row holds is not told."""
     groups = sorted(_alike(answer), key=lambda items: SORTS.get(sort, SORTS[HELD])(items[0]))
-    return [_row(items) for items in groups[:MOST_ROWS]]
+    return [_row(items, capacity) for items in groups[:MOST_ROWS]]
+
+
+def is_much(count: int, capacity: int) -> bool:
+    """True when so many holders that are alike are a large part of the pool."""
+    return count >= _LEAST and count >= capacity * _SHARE
 
 
 def _alike(answer: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:
@@ -86,10 +94,12 @@ def _alike(answer: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:
     return list(groups.values())
 
 
-def _row(items: Sequence[Mapping[str, Any]]) -> HolderRow:
+def _row(items: Sequence[Mapping[str, Any]], capacity: int) -> HolderRow:
     """One row for holders that are alike; what the guard could not name is said so."""
     oldest, count = items[0], len(items)
     verdict, tone, icon = _judged(oldest)
+    if tone == "quiet" and capacity and is_much(count, capacity):
+        verdict, tone, icon = "Fills the pool", "warn", "gauge"
     state = str(oldest.get("state") or "idle")
     shown = [f"#{item['id']}" for item in items[:MOST_NUMBERS]]
     return HolderRow(

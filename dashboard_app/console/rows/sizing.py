@@ -122,6 +122,8 @@ def _marks(sizing: Sizing, first: int, last: int) -> list[SizeMark]:
     now = SizeMark(f"now {sizing.capacity}", at, "now")
     if sizing.recommended is None:
         return [now]
+    if sizing.recommended == sizing.capacity:
+        return [SizeMark(f"now {sizing.capacity}, just enough", at, "now")]
     place = round(_x(sizing.recommended, first, last) * 100 / WIDTH, 2)
     return [SizeMark(f"enough {sizing.recommended}", place, "enough", is_low=abs(place - at) < _APART_PERCENT), now]
 
