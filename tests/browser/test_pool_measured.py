@@ -43,6 +43,7 @@ async def test_size_times_and_clients_are_on_the_page_of_a_phone_too(console, ba
         await expect(size).to_contain_text("would have been enough", timeout=40_000)
         await expect(size.get_by_role("img")).to_have_attribute("aria-label", re.compile("99th percentile of the wait"))
         await size.get_by_text("Show as table").click()
+        await expect(size.get_by_role("columnheader", name="Wait p99")).to_be_visible()
         await expect(size.get_by_role("row").nth(1)).to_contain_text("5")
         await expect(v.page.get_by_test_id("pool-performance")).to_contain_text("GET /scan/data-sources")
         await expect(v.page.get_by_test_id("pool-efficiency")).to_contain_text("From an idle one")

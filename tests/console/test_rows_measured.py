@@ -98,7 +98,7 @@ def test_the_curve_marks_what_is_and_what_would_have_been_enough():
     assert heights[1] < limit_y < heights[2]  # 6 are too few, 7 are enough: the drawing says what the words say
     assert [row.mark for row in view.rows] == ["", "", "enough", ""]
     assert (_plain(view.rows[0].p99), view.rows[3].p99, _plain(view.rows[0].waited)) == ("4.2 s", "none", "10.0 %")
-    assert [_plain(tick.word) for tick in view.y_ticks] == ["1.0 ms", "10.0 ms", "100 ms", "1 s", "10 s"]
+    assert [_plain(tick.word) for tick in view.y_ticks] == ["1 ms", "10 ms", "100 ms", "1 s", "10 s"]
     assert (view.x_ticks[0].word, view.x_ticks[0].percent) == ("5", 0.0)
     assert _plain(view.label) == "99th percentile of the wait: 4.2 s with 5 connections, 0.0 ms with 8; 7 are enough"
 

@@ -61,7 +61,7 @@ def _mark(mark: rx.Var) -> rx.Component:
 def _table(view: rx.Var) -> rx.Component:
     """The same in figures."""
     table = rx.el.div(
-        table_head("Connections", "Wait p50", "Wait p95", "Wait p99", "Waited", "", numbers=(0, 1, 2, 3, 4)),
+        table_head("Pool of", "Wait p50", "Wait p95", "Wait p99", "Waited", "", numbers=(0, 1, 2, 3, 4)),
         rx.foreach(view.rows, _row),
         class_name="tbl szt",
         role="table",

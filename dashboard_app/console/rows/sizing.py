@@ -82,7 +82,7 @@ def view(sizing: Sizing) -> SizingView:
         limit_percent=round(100 - 100 * _y(sizing.limit_ms, decades) / HEIGHT, 2),
         limit=f"enough: below {words.duration(sizing.limit_ms / 1000)}",
         x_ticks=_x_ticks(first, last),
-        y_ticks=[Tick(words.duration(10.0**power / 1000), round(100 * power / decades, 2)) for power in range(decades + 1)],
+        y_ticks=[Tick(_power(power), round(100 * power / decades, 2)) for power in range(decades + 1)],
         marks=_marks(sizing, first, last),
         rows=[_row(size, sizing) for size in shown],
     )
@@ -98,6 +98,11 @@ def _span(sizing: Sizing) -> tuple[int, int]:
 def _decades(most_ms: float) -> int:
     """Powers of ten from 1 ms up to the longest wait."""
     return int(-(-log10(max(most_ms, 10.0)) // 1))
+
+
+def _power(power: int) -> str:
+    """A power of ten of milliseconds in as few letters as can be."""
+    return f"{10**power}{words.NB}ms" if power < _LEAST_DECADES else f"{10 ** (power - _LEAST_DECADES)}{words.NB}s"
 
 
 def _x(connections: float, first: int, last: int) -> float:
