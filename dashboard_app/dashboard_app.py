@@ -62,7 +62,8 @@ PAGES = {
 }
 ADDRESSES = frozenset(page.route for page in PAGES.values() if page.route != "/" and "[" not in page.route)
 STYLESHEETS = [
-    f"styles/{name}.css" for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail", "breakers", "jobs", "alerts", "wall")
+    f"styles/{name}.css"
+    for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail", "measured", "breakers", "jobs", "alerts", "wall")
 ]
 _MODULES = (
     shell_state,

@@ -3,7 +3,8 @@ import uPlot from "uplot";
 
 // data:   [[epoch seconds…], [values or null…], …], whole, once per load
 // patch:  { points: [[epoch seconds, value, …], …] } appended without resending the series
-// series: [{ label, kind: "line" | "step", width }], drawn with --chart-1 … --chart-4 in this order
+// series: [{ label, kind: "line" | "step", axis, unit }], drawn with --chart-1 … --chart-4 in this order;
+//         axis "right" has a scale of its own for counts; unit "none" has no unit, absent: the chart's
 // bands:  [{ low, high, tone, name }], from `low` up to `high` on the y axis
 // marks:  [{ t, letter }], vertical event lines; the list of what they mean stands beneath, outside
 // shownFrom, shownTo: the shown range in epoch seconds; 0 follows the data
@@ -26,6 +27,8 @@ function figure(value) {
   return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2).replace(/\.0+$/, "");
 }
 
+const unitOf = (s, p) => (s.unit === "none" ? "" : s.unit || p.unit);
+const spaced = (unit) => (unit ? "\u00a0" + unit : "");
 const token = (host, name) => getComputedStyle(host).getPropertyValue(name).trim();
 
 function lastIndex(rows) {
@@ -144,7 +147,7 @@ function drawNow(u, host) {
   const k = devicePixelRatio;
   u.data.slice(1).forEach((ys, s) => {
     if (ys[i] == null) return;
-    const x = u.valToPos(u.data[0][i], "x", true), y = u.valToPos(ys[i], "y", true);
+    const x = u.valToPos(u.data[0][i], "x", true), y = u.valToPos(ys[i], u.series[s + 1].scale, true);
     u.ctx.beginPath();
     u.ctx.arc(x, y, 4 * k, 0, 2 * Math.PI);
     u.ctx.fillStyle = token(host, `--chart-${s + 1}`);
@@ -167,19 +170,22 @@ function options(host, p, shown, onCursor) {
     scales: {
       x: { time: true, range: () => shown() },
       y: { range: (u, low, high) => [0, p.yMax > 0 ? p.yMax : Math.max(p.yLeast, (high || 0) * 1.1)] },
+      y2: { range: (u, low, high) => [0, Math.max(5, Math.ceil((high || 0) * 1.1))] },
     },
     axes: [
       { ...axis, grid: { show: false }, size: 28, space: 88, values: (u, splits) => splits.map((t) => clock(t, u.scales.x.max - u.scales.x.min > 172800)).map((s) => (s.length === 8 ? s.slice(0, 5) : s)) },
       { ...axis, grid, size: 44, ...(p.ticks.length ? { splits: () => p.ticks } : {}), values: (u, splits) => splits.map((v) => figure(v)) },
+      ...(p.series.some((s) => s.axis === "right") ? [{ ...axis, grid: { show: false }, scale: "y2", side: 1, size: 34, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] }] : []),
     ],
     series: [
       {},
       ...p.series.map((s, i) => ({
         label: s.label,
+        scale: s.axis === "right" ? "y2" : "y",
         stroke: () => token(host, `--chart-${i + 1}`),
         width: WIDTHS[i] ?? 1.5,
         dash: DASHES[i] ?? [],
-        fill: i === 0 && p.series.length === 1 ? () => token(host, "--chart-fill") : undefined,
+        fill: i === 0 && p.series.filter((one) => one.axis !== "right").length === 1 ? () => token(host, "--chart-fill") : undefined,
         paths: s.kind === "step" ? uPlot.paths.stepped({ align: 1 }) : undefined,
         points: { show: true, filter: (u, s) => alone(u, s), size: 5, fill: () => token(host, `--chart-${i + 1}`), width: 0 },
         spanGaps: false,
@@ -203,7 +209,7 @@ function writeReadout(el, rows, p, idx) {
   if (!el) return;
   const i = idx == null ? lastIndex(rows) : idx;
   if (i < 0 || i >= rows[0].length) { el.textContent = "No data in this range"; return; }
-  const parts = p.series.map((s, k) => `${p.series.length > 1 ? s.label + " " : ""}${figure(rows[k + 1][i])}${rows[k + 1][i] == null || !p.unit ? "" : "\u00a0" + p.unit}`);
+  const parts = p.series.map((s, k) => `${p.series.length > 1 ? s.label + " " : ""}${figure(rows[k + 1][i])}${rows[k + 1][i] == null ? "" : spaced(unitOf(s, p))}`);
   const band = p.bands.length && rows[1][i] != null ? bandOf(p.bands, rows[1][i]) || "NORMAL" : "";
   const day = rows[0].length > 1 && rows[0][rows[0].length - 1] - rows[0][0] > 86400;
   el.textContent = [clock(rows[0][i], day), ...parts, band].filter(Boolean).join(" · ");
@@ -216,7 +222,7 @@ function Table({ rows, p }) {
   return (
     <div className="lc-table" tabIndex={0} role="region" aria-label={`${p.label} as a table`}>
       <table>
-        <thead><tr><th scope="col">Time</th>{p.series.map((s) => <th scope="col" className="num" key={s.label}>{s.label}{p.unit ? `, ${p.unit}` : ""}</th>)}</tr></thead>
+        <thead><tr><th scope="col">Time</th>{p.series.map((s) => <th scope="col" className="num" key={s.label}>{s.label}{unitOf(s, p) ? `, ${unitOf(s, p)}` : ""}</th>)}</tr></thead>
         <tbody>{picked.map((i) => <tr key={i}><td className="num">{clock(rows[0][i], rows[0][rows[0].length - 1] - rows[0][0] > 86400)}</td>{p.series.map((s, k) => <td className="num" key={s.label}>{figure(rows[k + 1][i])}</td>)}</tr>)}</tbody>
       </table>
     </div>

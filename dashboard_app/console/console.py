@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from socket import gethostname
 
 from starlette.types import ASGIApp
 
@@ -217,11 +218,16 @@ def breaker_limits(settings: Settings) -> BreakerLimits:
 
 
 def _wire(settings: Settings, app: ASGIApp | None, throttle: Throttle) -> Wire:
-    """The wire that the settings ask for."""
+    """The wire that the settings ask for. A console of another machine calls itself by that machine and its port."""
     if settings.backend_url is not None:
         token = None if settings.backend_token is None else Secret(settings.backend_token.get_secret_value())
-        return Wire.remote(settings.backend_url, token, throttle.hear)
-    if app is None:
+        wire = Wire.remote(settings.backend_url, token, throttle.hear)
+        host = "".join(letter for letter in gethostname() if letter.isascii() and (letter.isalnum() or letter in ".-"))[:32]
+        wire.name = f"spillway-console@{host}:{settings.port}"
+    elif app is None:
         message = "a console needs this instance's API or BACKEND_URL"
         raise ValueError(message)
-    return Wire.in_process(app, throttle.hear)
+    else:
+        wire = Wire.in_process(app, throttle.hear)
+    wire.acts_on = throttle.acts_on
+    return wire

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 from dashboard_app.console.client.backend import Backend
 from dashboard_app.console.client.throttle import Throttle
@@ -16,7 +17,10 @@ from dashboard_app.runtime.wake import Wake
 _log = logging.getLogger(__name__)
 STATUS_EVERY_S = 1.0
 PING_EVERY_S = 2.0
-CLEANUP_AFTER_POLLS = 2
+COOL_DOWN_S = 30.0
+"""As the guard's own: least time between a cleanup and one that nobody asked for."""
+_NEARLY = 0.95
+"""A scheduled poll comes one interval after the one before it; loops are not exact."""
 _CLEANER = Principal(PrincipalKind.CONSOLE, "console", Role.ADMIN)
 
 
@@ -38,7 +42,7 @@ class Polls:
         self._backend, self._snapshot, self._throttle, self._breaker, self._clock = backend, snapshot, throttle, breaker, clock
         self._poll_s = poll_s
         self._cleans_up = cleans_up
-        self._emergencies = 0
+        self._emergency_since: float | None = None
         self._status_bell, self._config_bell, self._ping_bell = Wake(clock), Wake(clock), Wake(clock)
         self.is_watched: Callable[[], bool] = lambda: False
 
@@ -105,13 +109,16 @@ class Polls:
         await self._clean_up_when_due(config.level)
 
     async def _clean_up_when_due(self, level: Level) -> None:
-        """Ask for a cleanup after two polls at EMERGENCY; a database that cannot be reached is no matter of a cleanup."""
-        pool = self._snapshot.pool
-        is_away = pool is not None and pool.value.get("status") == PoolHealth.UNAVAILABLE
-        self._emergencies = self._emergencies + 1 if level is Level.EMERGENCY and not is_away else 0
-        if self._emergencies < CLEANUP_AFTER_POLLS or not self._cleans_up:
+        """Ask for a cleanup once the level has been EMERGENCY for two scheduled polls; polls that news brought early count for nothing."""
+        if level is not Level.EMERGENCY:
+            self._emergency_since = None
             return
-        self._emergencies = 0
+        now = self._clock.monotonic()
+        if self._emergency_since is None:
+            self._emergency_since = now
+        if not self._cleans_up or now - self._emergency_since < self._poll_s * _NEARLY or await self._is_no_matter_of_a_cleanup():
+            return
+        self._emergency_since = now
         try:
             report = await self._backend.force_cleanup(_CLEANER, dry_run=False)
         except SpillwayError as failure:
@@ -119,3 +126,14 @@ class Polls:
             return
         _log.warning("two polls at EMERGENCY: a cleanup took back %s connections", report.get("reclaimed"))
         self.news()
+
+    async def _is_no_matter_of_a_cleanup(self) -> bool:
+        """True while the database cannot be reached, after a cleanup by anybody within 30 s, and when the guard does not say."""
+        try:
+            status = await self._backend.status()
+        except SpillwayError:
+            return True
+        if status is None or status.get("status") == PoolHealth.UNAVAILABLE:
+            return status is not None
+        last, at = status.get("last_cleanup_at"), status.get("measured_at")
+        return bool(last and at) and (datetime.fromisoformat(str(at)) - datetime.fromisoformat(str(last))).total_seconds() < COOL_DOWN_S

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
+from dashboard_app.console.client.measured import ClientReading, Clients, Efficiency, Performance, RouteReading, SizeReading, Sizing
 from dashboard_app.model.errors import BackendFailed, SpillwayError
 from dashboard_app.model.user import Principal
 from dashboard_app.policy.permission import require
@@ -133,6 +134,19 @@ class DetailBackend(FakeBackend):
     async def holders(self, principal: Principal) -> dict[str, Any]:
         self._guard("holders", principal, "pool.holders")
         return HOLDERS | {"items": HOLDERS["items"] if self.leaks else HOLDERS["items"][3:]}
+
+    async def pool_performance(self, principal: Principal) -> Performance | None:
+        self._guard("performance", principal, "pool.performance")
+        served = Efficiency(95, 3, 2, 0)
+        return Performance(900.0, (RouteReading("GET /x", 100, 1, 1.0, 4.0, 20.0, 410.0),), served, served)
+
+    async def pool_clients(self, principal: Principal) -> Clients | None:
+        self._guard("clients", principal, "pool.clients")
+        return Clients(42, False, 200, 0, (ClientReading("spillway-console", True, 42, "current", 1.0, 1.0, 12, 100),))
+
+    async def pool_sizing(self, principal: Principal) -> Sizing | None:
+        self._guard("sizing", principal, "pool.sizing")
+        return Sizing(5000, 812.0, 0, True, 30, 50.0, 6, 0.0, (SizeReading(5, 0.0, 1.0, 90.0, 4.0), SizeReading(6, 0.0, 0.0, 0.0, 0.0)), "")
 
     async def pool_history(self, principal: Principal, minutes: int = 15) -> dict[str, Any] | None:
         self._guard("pool_history", principal, "pool.history")

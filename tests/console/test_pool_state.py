@@ -4,8 +4,9 @@ import pytest
 import reflex as rx
 
 from dashboard_app.console import context
-from dashboard_app.console.pages.pool_state import PoolState
+from dashboard_app.console.pages.pool_state import PoolState, addresses
 from dashboard_app.model.clock import ManualClock
+from dashboard_app.model.errors import BackendFailed
 from tests.console.fake_console import ANA, VIC, FakeIdentity
 from tests.console.fake_details import FakeAudit, detailed
 
@@ -101,3 +102,76 @@ async def test_a_connection_test_is_answered_in_place(pool_page):
     await _run("test_connection", page)
     assert page.test_result.endswith("through the pool (PostgreSQL 18.6)")
     assert (page.test_tone, page.busy) == ("ok", "")
+
+
+async def _read(page: _Proxy, with_history: bool = True) -> None:
+    await PoolState.event_handlers["read_details"].fn(page, with_history)
+
+
+async def test_an_operator_sees_what_the_guard_has_measured(pool_page):
+    page, console, identity, clock = pool_page
+    identity.principal = ANA
+    await _read(page)
+    assert (page.has_sizing, page.has_performance, page.has_clients, page.measured_note) == (True, True, True, "")
+    assert [row.route for row in page.route_rows] == ["GET /x"]
+    assert [row.name for row in page.client_rows] == ["spillway-console"]
+    assert page.sizing.path
+    clock.tick(5)
+    await _read(page, with_history=False)
+    assert [name for name, _ in console.backend.calls].count("sizing") == 1  # the dear one waits for its turn
+    clock.tick(30)
+    await _read(page, with_history=False)
+    assert [name for name, _ in console.backend.calls].count("sizing") == 2
+
+
+async def test_what_did_not_change_is_not_sent_again(pool_page):
+    page, _, identity, _ = pool_page
+    identity.principal = ANA
+    await _read(page)
+    page._own._clean()
+    await _read(page)
+    sent = {name for delta in page._own.get_delta().values() for name in delta}
+    assert not {
+        name for name in sent if name.startswith(("route_rows", "client_rows", "sizing", "efficiency", "holder_rows", "call_sites"))
+    }
+
+
+async def test_a_viewer_is_told_which_role_is_needed_and_the_guard_is_not_asked(pool_page):
+    page, console, identity, _ = pool_page
+    identity.principal = VIC
+    await _read(page)
+    assert page.measured_note == "Sizing, response times and clients need the operator role."
+    assert page.holders_note == "Holders need the operator role."
+    assert (page.has_sizing, page.has_performance, page.has_clients) == (False, False, False)
+    assert not {name for name, _ in console.backend.calls} & {"performance", "clients", "sizing", "holders"}
+
+
+async def test_a_failed_reading_leaves_the_last_values_and_says_so(pool_page):
+    page, console, identity, _ = pool_page
+    identity.principal = ANA
+    await _read(page)
+    console.backend.guard_failure = BackendFailed("The server took longer than 2 s.", cause="timeout")
+    await _read(page)
+    assert page.measured_note == "What the guard has measured could not be read: The server took longer than 2 s."
+    assert page.route_rows
+
+
+@pytest.mark.parametrize(
+    ("range_key", "sort", "told"),
+    [
+        ("", "held", {"15m": "/pool", "1h": "/pool?range=1h", "held": "/pool", "state": "/pool?sort=state", "site": "/pool?sort=site"}),
+        (
+            "1h",
+            "site",
+            {
+                "15m": "/pool?sort=site",
+                "1h": "/pool?range=1h&sort=site",
+                "held": "/pool?range=1h",
+                "state": "/pool?range=1h&sort=state",
+                "site": "/pool?range=1h&sort=site",
+            },
+        ),
+    ],
+)
+def test_range_and_order_keep_each_other_in_the_address(range_key, sort, told):
+    assert addresses(range_key, sort) == told

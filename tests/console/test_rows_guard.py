@@ -64,14 +64,14 @@ def test_six_values_with_their_names_and_what_each_means():
     assert all(value.meaning for value in calm)
 
 
-def test_holders_that_are_alike_stand_in_one_row_what_needs_a_look_first():
+def test_holders_that_are_alike_stand_in_one_row_the_longest_held_first():
     shown = holders.holders(HOLDERS | {"items": [*HOLDERS["items"], {"id": 5, "held_s": 900.0, "state": "query", "exempt": "own lock"}]})
     assert [(row.count, row.who, row.verdict) for row in shown] == [
-        (2, "nightly-import", "Suspected leak"), (1, "nightly-import #8123", "Idle transaction"), (1, "report #77", "Long query"),
-        (1, "unnamed task #9001", "Normal"), (1, "unnamed task #5", "Exempt"),
+        (1, "unnamed task #5", "Exempt"), (1, "nightly-import #8123", "Idle transaction"), (2, "nightly-import", "Suspected leak"),
+        (1, "report #77", "Long query"), (1, "unnamed task #9001", "Normal"),
     ]  # fmt: skip
-    assert (shown[0].state, shown[0].query, shown[0].numbers) == ("idle, nothing running", "(no statement)", "#8124 #8125")
-    assert (shown[0].id, shown[1].numbers) == (8124, "")
+    assert (shown[2].state, shown[2].query, shown[2].numbers) == ("idle, nothing running", "(no statement)", "#8124 #8125")
+    assert (shown[2].id, shown[1].numbers) == (8124, "")
     assert holders.leaks(HOLDERS) == 3
 
 
@@ -83,8 +83,8 @@ def test_a_holders_age_alone_is_no_change():
 def test_at_most_fifty_holders_are_shown_and_the_heading_says_so():
     many = {"items": [{"id": n, "held_s": n, "state": "idle", "task": f"job {n}"} for n in range(80)]}
     assert len(holders.holders(many)) == 50
-    assert holders.heading(many) == "the first 50 of 80 kinds, 80 checkouts · what needs a look first"
-    assert holders.heading(HOLDERS) == "5 checkouts of 4 kinds · what needs a look first"
+    assert holders.heading(many) == "the first 50 of 80 kinds, 80 checkouts · longest first"
+    assert holders.heading(HOLDERS) == "5 checkouts of 4 kinds · longest first"
     assert holders.holders({}) == []
 
 
@@ -145,13 +145,13 @@ def test_the_chart_shows_the_last_minutes_with_lettered_marks():
     assert len(shown.data[0]) == 16
     assert shown.marks == [{"t": start / 1000 + 3000, "letter": "A"}]
     assert [(row.letter, words.plain(row.at), row.text) for row in shown.rows] == [("A", "12:50:00", "Level up")]
-    assert _plain(shown.label) == "Pool usage, last 15 minutes: between 55.0 % and 70.0 %, now 70.0 %"
+    assert _plain(shown.label) == "Pool usage, last 15 minutes: between 55.0 % and 70.0 %, now 70.0 %; nobody waited"
     assert words.plain(usage.last_level_change({"marks": marks})) == "12:50:00"
 
 
 def test_a_guard_without_history_gives_an_empty_chart():
     shown = usage.usage({}, 60)
-    assert (shown.data, shown.rows, shown.label) == ([[], []], [], "Pool usage, last 60 minutes: no samples yet")
+    assert (shown.data, shown.rows, shown.label) == ([[], [], []], [], "Pool usage, last 60 minutes: no samples yet")
     assert usage.last_level_change({}) == ""
 
 

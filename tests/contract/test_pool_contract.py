@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from dashboard_app.model.user import Role
+from dashboard_app.model.user import Principal, PrincipalKind, Role
+from tests.backend.api.fakes import client_of
 from tests.backend.api.test_bad_input import assert_problem
 from tests.contract.conftest import fill
 
@@ -87,6 +88,15 @@ async def test_a_cleanup_needs_no_body_and_never_cools_down(api, body):
     assert [row["action"] for row in rows] == ["pool.cleanup"] * 2
 
 
+async def test_a_cleanup_that_the_console_asks_for_by_itself_is_audited_as_its_own_act(api):
+    console = Principal(PrincipalKind.CONSOLE, "console", Role.ADMIN)
+    async with client_of(api.door, console) as client:
+        await client.post(f"{BASE}/force-cleanup")
+    async with api.client() as client:
+        (row,) = (await client.get("/api/v1/audit")).json()["items"]
+    assert (row["actor"], row["action"], row["result"]) == ("console", "pool.cleanup", "ok")
+
+
 async def test_a_dry_run_changes_nothing_and_leaves_no_row(api):
     async with api.client() as client:
         await client.get("/scan/data-sources")
@@ -102,6 +112,79 @@ async def test_history_is_the_last_hour(api):
         said = (await client.get(f"{BASE}/history")).json()
         assert set(said) == {"points", "marks"}
         assert_problem(await client.get(f"{BASE}/history?minutes=1441"), 422)
+
+
+async def test_performance_tells_times_and_errors_per_route_and_how_checkouts_were_served(demo_api):
+    async with demo_api.client() as client:
+        for number in range(1, 21):
+            await client.get(f"/scan/data-sources/{number}")
+        await client.post("/api/v1/drill/fail", json={"seconds": 30})
+        for _ in range(5):
+            assert (await client.get("/scan/data-sources")).status_code == 503
+        await client.post("/api/v1/drill/fail", json={"seconds": 0})
+        for _ in range(3):
+            await client.get("/scan/data-sources")
+    async with demo_api.client(Role.OPERATOR) as client:
+        said = (await client.get(f"{BASE}/performance")).json()
+    assert said["window_s"] == 900
+    worst, *_ = said["routes"]
+    rows = {row["route"]: row for row in said["routes"]}
+    assert worst["errors"] == 5
+    assert rows["GET /scan/data-sources/{source_id}"]["requests"] == 20
+    assert rows["GET /scan/data-sources/{source_id}"]["errors"] == 0
+    listed = rows["GET /scan/data-sources"]
+    assert 0 < listed["p50_ms"] <= listed["p95_ms"] <= listed["p99_ms"] < 5000
+    served = said["pool"]["since_start"]
+    assert served["checkouts"] == served["idle"] + served["opened"] + served["waited"] >= 3
+    assert served["opened"] >= 1
+    assert served["idle_percent"] + served["opened_percent"] + served["waited_percent"] == pytest.approx(100, abs=0.2)
+
+
+async def test_clients_that_name_themselves_are_judged_by_the_version_they_act_on(demo_api):
+    async with demo_api.client() as client:
+        told = (await client.get(f"{BASE}/throttling-config", headers={"X-Throttle-Client": "orders"})).json()["version"]
+        for _ in range(4):
+            await client.get("/scan/data-sources", headers={"X-Throttle-Client": f"orders; version={told}"})
+        await client.get("/scan/data-sources", headers={"X-Throttle-Client": "no name!"})
+        await fill(demo_api, client)
+        await client.get("/scan/data-sources", headers={"X-Throttle-Client": "billing", "X-Throttle-Version": str(told)})
+    async with demo_api.client(None) as anonymous:
+        await anonymous.get(f"{BASE}/status", headers={"X-Throttle-Client": "stranger; version=1"})
+    async with demo_api.client(Role.OPERATOR) as client:
+        said = (await client.get(f"{BASE}/clients")).json()
+    rows = {row["name"]: row for row in said["items"]}
+    assert set(rows) == {"orders", "billing", "stranger"}
+    assert (said["throttling_level"], said["is_binding"], said["ignored_total"]) == ("EMERGENCY", True, 1)
+    assert (rows["orders"]["version"], rows["orders"]["follows"], rows["orders"]["requests_last_minute"]) == (told, "behind", 4)
+    assert (rows["billing"]["follows"], rows["billing"]["config_age_s"]) == ("behind", None)
+    assert [rows[name]["is_signed_in"] for name in ("orders", "stranger")] == [True, False]
+    assert {row["allowed_per_minute"] for row in rows.values()} == {5}
+
+
+async def test_sizing_says_when_there_is_too_little_and_then_the_smallest_that_is_enough(demo_api):
+    async with demo_api.client(Role.OPERATOR) as client:
+        said = (await client.get(f"{BASE}/sizing")).json()
+        assert (said["is_judged"], said["recommended"], said["curve"]) == (False, None, [])
+        assert "200 are needed" in said["note"]
+        for _ in range(210):
+            async with demo_api.database.engine.connect():
+                pass
+        demo_api.guard.insight._sized_at -= 10  # an answer is shared for 5 s
+        said = (await client.get(f"{BASE}/sizing")).json()
+    assert said["is_judged"]
+    assert (said["recommended"], said["curve"][0]["connections"], said["limit_ms"]) == (5, 5, 50)
+    assert said["capacity"] == 6
+    assert said["note"].startswith("5 of the pool's 6 connections")
+
+
+@pytest.mark.parametrize("call", ["performance", "clients", "sizing"])
+async def test_what_is_measured_is_for_operators_and_needs_no_connection(demo_api, call):
+    async with demo_api.client(Role.VIEWER) as viewer, demo_api.client(None) as nobody, demo_api.client() as admin:
+        assert_problem(await viewer.get(f"{BASE}/{call}"), 403, "forbidden")
+        assert_problem(await nobody.get(f"{BASE}/{call}"), 401, "not_signed_in")
+        await fill(demo_api, admin)
+        async with asyncio.timeout(1):
+            assert (await admin.get(f"{BASE}/{call}")).status_code == 200
 
 
 async def test_health_says_that_the_database_is_connected(api):
@@ -124,5 +207,9 @@ async def test_metrics_are_prometheus_text_with_few_labels(api):
     assert 'spillway_throttling_level{level="NORMAL"} 1.0' in text
     assert "spillway_probes_total" in text
     assert 'route="/scan/data-sources/{source_id}",status="404"' in text
+    assert 'spillway_http_request_duration_seconds_bucket{le="0.005",method="GET",route="none"}' in text
+    assert 'spillway_pool_checkouts_total{served="idle"}' in text
+    assert "spillway_pool_waits_given_up_total 0.0" in text
+    assert 'spillway_throttle_clients{follows="current"} 0.0' in text
     assert "/scan/data-sources/7" not in text
     assert "/nothing" not in text

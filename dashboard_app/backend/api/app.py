@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
+from starlette.types import Scope
 
 from dashboard_app.backend.api.actions import ActionTable, table_of
 from dashboard_app.backend.api.alerts import alert_routes
@@ -13,7 +14,7 @@ from dashboard_app.backend.api.drill import Drill, drill_routes
 from dashboard_app.backend.api.health import health_routes
 from dashboard_app.backend.api.jobs import job_routes
 from dashboard_app.backend.api.limits import BodyLimits, EveryAnswer
-from dashboard_app.backend.api.metrics import ApiMetrics, Measured, metrics_routes
+from dashboard_app.backend.api.metrics import ApiMetrics, metrics_routes
 from dashboard_app.backend.api.openapi import describe
 from dashboard_app.backend.api.pgbouncer import pgbouncer_routes
 from dashboard_app.backend.api.pool import pool_routes
@@ -78,5 +79,10 @@ def _surround(app: FastAPI, deps: ApiDeps, table: ActionTable, metrics: ApiMetri
     app.add_middleware(BodyLimits, action_of=table.action_of)
     app.add_middleware(Failing, outage=outage)
     app.add_middleware(LastResort)
-    app.add_middleware(Measured, metrics=metrics)
+    app.add_middleware(deps.guard.insight.watched, is_signed_in=_is_signed_in, on_answer=metrics.answered)
     app.add_middleware(EveryAnswer, hint=deps.guard.hint)
+
+
+def _is_signed_in(scope: Scope) -> bool:
+    """True when the gate knows who asks."""
+    return scope.get("spillway.principal") is not None

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.types import ASGIApp, Scope
 
 from dashboard_app.backend.jobs.service import Jobs
 from dashboard_app.model.alert import Alert, AlertRule, AlertState, MetricInfo, RuleSettings
@@ -26,8 +27,34 @@ class CleanupReport(Protocol):
         """The answer of `force-cleanup`."""
 
 
+class Insight(Protocol):
+    """What the guard has measured."""
+
+    def watched(
+        self,
+        app: ASGIApp,
+        *,
+        is_signed_in: Callable[[Scope], bool] | None = None,
+        on_answer: Callable[[str, str, int, float], None] | None = None,
+    ) -> ASGIApp:
+        """`app` with its routes measured and its clients heard; `on_answer` hears method, route, status and seconds."""
+
+    def performance_json(self) -> dict[str, Any]:
+        """Response times per route, and how checkouts were served."""
+
+    def clients_json(self) -> dict[str, Any]:
+        """Who follows the throttling-config."""
+
+    async def sizing_json(self) -> dict[str, Any]:
+        """The wait that each size of the pool would have given."""
+
+
 class Guard(Protocol):
     """The part of the pool guard that the API speaks to."""
+
+    @property
+    def insight(self) -> Insight:
+        """What it has measured."""
 
     def counts(self) -> PoolCounts:
         """The pool now."""

@@ -1,20 +1,17 @@
 """`GET /metrics`: what the process measures of itself, as Prometheus text."""
 
-import time
 from collections.abc import Iterator
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard_app.backend.api.deps import Guard
 from dashboard_app.model.health import Health
 from dashboard_app.model.pool import Level
 from dashboard_app.runtime.routing import acts, strict_router
 
-_METHODS = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"})
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -27,7 +24,7 @@ class ApiMetrics:
         self.requests = Counter("spillway_http_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry)
         self.seconds = Histogram(
             "spillway_http_request_duration_seconds",
-            "Time to the last byte.",
+            "Time to the last byte, or to the first of an answer that streams.",
             ("method", "route"),
             registry=self.registry,
             buckets=_BUCKETS,
@@ -38,6 +35,11 @@ class ApiMetrics:
     def saw(self, health: Health) -> None:
         """Count one health reading that was answered."""
         self.probes.labels(health.status.value).inc()
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answer under its route's template ("" for none), never under its path, so that labels stay few."""
+        self.requests.labels(method, route or "none", str(status)).inc()
+        self.seconds.labels(method, route or "none").observe(seconds)
 
     def text(self) -> bytes:
         """Everything, in the text format."""
@@ -66,6 +68,23 @@ class _PoolCollector(Collector):
         for one in Level:
             level.add_metric([one.value], float(one.value == status["throttling_level"]))
         yield level
+        yield from self._efficiency()
+
+    def _efficiency(self) -> Iterator[Metric]:
+        """How checkouts were served since the start."""
+        served = self._guard.insight.performance_json()["pool"]["since_start"]
+        checkouts = CounterMetricFamily("spillway_pool_checkouts", "Checkouts, by how they were served.", labels=("served",))
+        for way in ("idle", "opened", "waited"):
+            checkouts.add_metric([way], served[way])
+        yield checkouts
+        yield CounterMetricFamily("spillway_pool_waits_given_up", "Waits in the pool that ended without a connection.", served["gave_up"])
+        clients = GaugeMetricFamily(
+            "spillway_throttle_clients", "Clients, by whether they follow the throttling-config.", labels=("follows",)
+        )
+        told = [client["follows"] for client in self._guard.insight.clients_json()["items"]]
+        for follows in ("current", "behind", "stale", "unknown"):
+            clients.add_metric([follows], told.count(follows))
+        yield clients
 
 
 def metrics_routes(metrics: ApiMetrics) -> APIRouter:
@@ -84,33 +103,3 @@ def metrics_routes(metrics: ApiMetrics) -> APIRouter:
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     return router
-
-
-class Measured:
-    """Pure ASGI: counts each answer under the route's template, never under the path, so that labels stay few."""
-
-    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
-        """Wrap `app`."""
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on and count."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began, status = time.perf_counter(), 500
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched)
-        finally:
-            route = getattr(scope.get("route"), "path", "") or "none"
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._metrics.requests.labels(method, route, str(status)).inc()
-            self._metrics.seconds.labels(method, route).observe(time.perf_counter() - began)

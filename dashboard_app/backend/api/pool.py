@@ -9,6 +9,7 @@ from dashboard_app.access.asking import principal_of
 from dashboard_app.backend.api.answers import answer
 from dashboard_app.backend.api.caller import audited, signed_in
 from dashboard_app.backend.api.deps import ApiDeps
+from dashboard_app.backend.api.insight_schemas import ClientsOut, PerformanceOut, SizingOut
 from dashboard_app.backend.api.pool_schemas import (
     CleanupIn,
     CleanupOut,
@@ -28,12 +29,13 @@ def pool_routes(deps: ApiDeps) -> APIRouter:
     """The routes under `/api/v1/health/database`."""
     router = strict_router("pool")
     _add_reading(router, deps)
+    _add_measured(router, deps)
     _add_doing(router, deps)
     return router
 
 
 def _add_reading(router: APIRouter, deps: ApiDeps) -> None:
-    """Status, throttling-config, holders."""
+    """Status, throttling-config, holders, history."""
 
     @router.get(f"{_PATH}/status", response_model=StatusOut, openapi_extra=acts("pool.status"))
     async def pool_status(request: Request) -> Response:
@@ -64,6 +66,28 @@ def _add_reading(router: APIRouter, deps: ApiDeps) -> None:
         """Usage and waits of the last minutes, and what happened in them."""
         signed_in(request, "pool.history")
         return answer(deps.guard.history(query.minutes))
+
+
+def _add_measured(router: APIRouter, deps: ApiDeps) -> None:
+    """Performance, clients, sizing."""
+
+    @router.get(f"{_PATH}/performance", response_model=PerformanceOut, openapi_extra=acts("pool.performance"))
+    async def performance(request: Request) -> Response:
+        """Response times and errors per route over the last 15 minutes, the worst first; and how the pool served its checkouts."""
+        signed_in(request, "pool.performance")
+        return answer(deps.guard.insight.performance_json())
+
+    @router.get(f"{_PATH}/clients", response_model=ClientsOut, openapi_extra=acts("pool.clients"))
+    async def clients(request: Request) -> Response:
+        """Which clients act on which version of the throttling-config; who does not follow first."""
+        signed_in(request, "pool.clients")
+        return answer(deps.guard.insight.clients_json())
+
+    @router.get(f"{_PATH}/sizing", response_model=SizingOut, openapi_extra=acts("pool.sizing"))
+    async def sizing(request: Request) -> Response:
+        """The wait that pools of 5 to 100 connections would have given to the work of the last hour, and the smallest that is enough."""
+        signed_in(request, "pool.sizing")
+        return answer(await deps.guard.insight.sizing_json())
 
 
 def _add_doing(router: APIRouter, deps: ApiDeps) -> None:

@@ -13,6 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy.pool import QueuePool
+from sqlalchemy.util.queue import Empty
+
+from dashboard_app.backend.guard.demand import Demands
 
 
 class Waits:
@@ -47,20 +50,34 @@ def watch(
     monotonic: Callable[[], float],
     on_change: Callable[[], None],
     on_failure: Callable[[BaseException], None],
+    *,
+    demands: Demands,
 ) -> None:
-    """Wrap the doors of `pool`: waits are counted, `on_change` follows each change of a count, `on_failure` each failed connect."""
+    """Wrap the doors of `pool`: waits are counted, `on_change` follows each change of a count, `on_failure` each failed connect.
+
+    `demands` hears how each checkout was served.
+    """
     queue: Any = pool._pool  # noqa: SLF001 - see the module's docstring
     get, put = queue.get, queue.put
 
     def watched_get(block: bool = True, timeout: float | None = None) -> Any:
         if not block:
+            asked = monotonic()
             found = get(block, timeout)
+            demands.took(found, asked, has_waited=False)
             on_change()
             return found
-        number = waits.begin(monotonic())
+        asked, has_waited = monotonic(), queue.empty()
+        number = waits.begin(asked)
         try:
             on_change()
-            return get(block, timeout)
+            found = get(block, timeout)
+        except Empty:
+            demands.gave_up()
+            raise
+        else:
+            demands.took(found, asked, has_waited=has_waited)
+            return found
         finally:
             waits.end(number)
             on_change()
@@ -72,7 +89,7 @@ def watch(
     queue.get, queue.put = watched_get, watched_put
     _watch_count(pool, "_inc_overflow", on_change)
     _watch_count(pool, "_dec_overflow", on_change)
-    _watch_creator(pool, on_failure)
+    _watch_creator(pool, on_failure, demands)
 
 
 def _watch_count(pool: Any, name: str, on_change: Callable[[], None]) -> None:
@@ -87,15 +104,18 @@ def _watch_count(pool: Any, name: str, on_change: Callable[[], None]) -> None:
     setattr(pool, name, counted)
 
 
-def _watch_creator(pool: Any, on_failure: Callable[[BaseException], None]) -> None:
+def _watch_creator(pool: Any, on_failure: Callable[[BaseException], None], demands: Demands) -> None:
     """Report a connect that failed with an error (a cancelled one says nothing about the server)."""
     create = pool._invoke_creator  # noqa: SLF001 - see the module's docstring
 
     def created(record: Any) -> Any:
+        demands.opening(record)
         try:
             return create(record)
-        except Exception as error:
-            on_failure(error)
+        except BaseException as error:
+            demands.failed(record)
+            if isinstance(error, Exception):
+                on_failure(error)
             raise
 
     pool._invoke_creator = created  # noqa: SLF001

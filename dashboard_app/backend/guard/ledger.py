@@ -38,6 +38,8 @@ class Ledger:
         """Listen to `engine` from now on; `on_failure` hears of errors that may mean that the database is away."""
         self.lock = Lock()
         self.sites = Sites()
+        self.on_return: Callable[[Checkout, float], None] = lambda _checkout, _now: None
+        """Called with each checkout that is over, and when."""
         self._monotonic = monotonic
         self._on_failure = on_failure
         self._numbers = itertools.count(1)
@@ -109,6 +111,7 @@ class Ledger:
         now = self._monotonic()
         if checkout is not None:
             self.sites.add(checkout.call_site, now - checkout.since)
+            self.on_return(checkout, now)
         if connection is not None:
             self._idle[id(record)] = IdleConnection(next(self._numbers), now, record)
 

@@ -1,8 +1,8 @@
 """The guard of one engine's pool: a ledger, a needle, places, a monitor and a cleanup behind one face."""
 
 import secrets
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any, cast
 
@@ -10,14 +10,17 @@ from sqlalchemy import Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from dashboard_app.backend.guard.admission import Admission
 from dashboard_app.backend.guard.answers import StatusFacts, config_json, holder_json, stamp, status_json
 from dashboard_app.backend.guard.bounded import Bounded
+from dashboard_app.backend.guard.checkout import Checkout
 from dashboard_app.backend.guard.cleanup import Cleanup
 from dashboard_app.backend.guard.connection_test import ConnectionTest
 from dashboard_app.backend.guard.doors import Waits, watch
 from dashboard_app.backend.guard.gauge import Gauge
+from dashboard_app.backend.guard.insight import Insight
 from dashboard_app.backend.guard.labels import labelled
 from dashboard_app.backend.guard.ledger import Ledger
 from dashboard_app.backend.guard.limits import GuardLimits
@@ -79,6 +82,8 @@ class PoolGuard:
         self._gauge = Gauge(self._pool, self._waits, self._admission.queued, self._clock)
         self._monitor = Monitor(server, self.limits, self._clock, self._bounded)
         self._ledger = Ledger(self._sync, monotonic, self._suspects)
+        self.insight = Insight(self._gauge, self._clock, self._alive)
+        self._ledger.on_return = self._returned
         self._cleanup = Cleanup(
             self._ledger,
             self._gauge,
@@ -194,8 +199,7 @@ class PoolGuard:
             DatabaseUnavailable: the pool is full, the database is known to be away, or no place came free in time.
 
         """
-        self._refresh()
-        return self._admission.place(lambda: self._percent(self._gauge.checked_out()), self._gauge.throttle.is_reachable, self._gauge.note)
+        return self._admitted()
 
     def holding(self, *, task: str = "", route: str = "", exempt: str = "") -> AbstractContextManager[None]:
         """Inside, checkouts carry these names. `exempt`: why a long hold is right; such a checkout is never a suspected leak."""
@@ -249,6 +253,10 @@ class PoolGuard:
         """Call `callback` whenever the database goes away or comes back."""
         self._reachable_listeners.append(callback)
 
+    def watched(self, app: ASGIApp) -> ASGIApp:
+        """`app` with its response times measured and its clients heard: `performance` and `clients` tell of them."""
+        return self.insight.watched(app)
+
     def routes(self, authorize: Authorize) -> list[Route]:
         """The guard's calls as Starlette routes, under `/api/v1/health/database/`; `authorize` decides who may."""
         return guard_routes(self, authorize)
@@ -261,7 +269,29 @@ class PoolGuard:
 
     def _watch_pool(self, _engine: Engine | None = None) -> None:
         """Watch the doors of the engine's pool; again when `engine.dispose()` has made a new one."""
-        watch(self._pool(), self._waits, self._clock.monotonic, self._gauge.note, self._suspects)
+        watch(self._pool(), self._waits, self._clock.monotonic, self._gauge.note, self._suspects, demands=self.insight.demands)
+
+    @asynccontextmanager
+    async def _admitted(self) -> AsyncIterator[None]:
+        """The block of `admission`; the first checkout in it counts as wanted when the place was."""
+        self._refresh()
+        asked = self._clock.monotonic()
+        usage, is_reachable = lambda: self._percent(self._gauge.checked_out()), self._gauge.throttle.is_reachable
+        async with self._admission.place(usage, is_reachable, self._gauge.note):
+            with self.insight.demands.delayed(self._clock.monotonic() - asked):
+                yield
+
+    def _alive(self) -> tuple[set[int], int]:
+        """The ids of the pool's records that are out, without suspected leaks; and how many those are. What is one now stays one to the end."""
+        now, threshold_s = self._clock.monotonic(), self.limits.leak_threshold_s
+        checkouts = self._ledger.checkouts()
+        lost = {id(checkout.record) for checkout in checkouts if checkout.is_suspect(now, threshold_s)}
+        self.insight.demands.lose(lost)
+        return {id(checkout.record) for checkout in checkouts} - lost, len(lost)
+
+    def _returned(self, checkout: Checkout, now: float) -> None:
+        """A checkout is over."""
+        self.insight.demands.returned(checkout.record, now, checkout.is_taken)
 
     def _suspects(self, _error: BaseException) -> None:
         """A connect or a statement failed."""
@@ -283,8 +313,9 @@ class PoolGuard:
                 callback(is_reachable)
 
     async def _tick(self) -> None:
-        """Once a second: refresh, and clean up when it is time."""
+        """Once a second: refresh, notice what is lost, and clean up when it is time."""
         self._refresh()
+        self._alive()
         if not self.limits.auto_cleanup or self.counts().usage_percent < _CLEAN_FROM_PERCENT:
             return
         if self._last_cleanup is not None and self._clock.monotonic() - self._last_cleanup[1] < self.limits.cooldown_s:

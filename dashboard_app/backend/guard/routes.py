@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 PREFIX = "/api/v1/health/database"
 Authorize = Callable[[Request, str], Awaitable[Response | None]]
-"""Called with the request and the action (pool.status, pool.test, pool.holders, pool.history, pool.cleanup); None lets it pass."""
+"""Called with the request and the action (pool.status, pool.test, pool.holders, pool.history, pool.performance, pool.clients, pool.sizing,
+pool.cleanup); None lets it pass."""
 Answer = Callable[[Request], Awaitable[Response]]
+Call = tuple[str, str, str, Answer]
+"""Method, last part of the path, action, endpoint."""
 _LEAST_MINUTES, _MOST_MINUTES, _MINUTES = 15, 60, 15
 _BODY_BYTES = 1024
 
@@ -55,17 +58,37 @@ def guard_routes(guard: "PoolGuard", authorize: Authorize) -> list[Route]:
             return problem(422, "invalid_input", 'the body is empty or {"dry_run": true or false}')
         return JSONResponse((await guard.cleanup(dry_run=dry_run)).to_json())
 
-    table: list[tuple[str, str, str, Answer]] = [
+    table: list[Call] = [
         ("GET", "status", "pool.status", status),
         ("GET", "throttling-config", "pool.status", throttling_config),
         ("GET", "connection-test", "pool.test", connection_test),
         ("GET", "holders", "pool.holders", holders),
         ("GET", "history", "pool.history", history),
+        *_measured(guard),
         ("POST", "force-cleanup", "pool.cleanup", force_cleanup),
     ]
     return [
         Route(f"{PREFIX}/{path}", _behind(guard, authorize, action, answer), methods=[method], name=path)
         for method, path, action, answer in table
+    ]
+
+
+def _measured(guard: "PoolGuard") -> list[Call]:
+    """What the guard has measured. Performance and clients are empty unless `guard.watched(app)` stands in front."""
+
+    async def performance(_request: Request) -> Response:
+        return JSONResponse(guard.insight.performance_json())
+
+    async def clients(_request: Request) -> Response:
+        return JSONResponse(guard.insight.clients_json())
+
+    async def sizing(_request: Request) -> Response:
+        return JSONResponse(await guard.insight.sizing_json())
+
+    return [
+        ("GET", "performance", "pool.performance", performance),
+        ("GET", "clients", "pool.clients", clients),
+        ("GET", "sizing", "pool.sizing", sizing),
     ]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
+from dashboard_app.console.client import measured
 from dashboard_app.console.client.alerts import AlertCalls
 from dashboard_app.console.client.caller import Call, Caller
 from dashboard_app.console.client.contract import (
@@ -174,6 +175,18 @@ class Backend:
         except NotFound:
             return None
 
+    async def pool_performance(self, principal: Principal) -> measured.Performance | None:
+        """Response times per route and how the pool served its checkouts; None when the server does not offer it."""
+        return await self._measured(principal, "performance", measured.parse_performance)
+
+    async def pool_clients(self, principal: Principal) -> measured.Clients | None:
+        """Who follows the throttling-config; None when the server does not offer it."""
+        return await self._measured(principal, "clients", measured.parse_clients)
+
+    async def pool_sizing(self, principal: Principal) -> measured.Sizing | None:
+        """The wait that each size of the pool would have given; None when the server does not offer it."""
+        return await self._measured(principal, "sizing", measured.parse_sizing)
+
     async def force_cleanup(self, principal: Principal, *, dry_run: bool) -> dict[str, Any]:
         """What a cleanup of the pool did, or (dry run) would do."""
         return await self._clean(principal, _GUARD, "pool", dry_run=dry_run)
@@ -277,6 +290,14 @@ class Backend:
             is_known_sick=how.is_known_sick,
         )
         return await flights.run((source_id, principal is not None), lambda: self._caller.ordinary(call, parse))
+
+    async def _measured(self, principal: Principal, what: str, parse: Callable[[Any], Value]) -> Value | None:
+        """What a person may read of the guard's measurements."""
+        require(principal, f"pool.{what}")
+        try:
+            return await self._caller.guard("GET", f"{_GUARD}/{what}", parse, principal=principal)
+        except NotFound:
+            return None
 
     async def _optional(self, method: str, path: str, parse: Callable[[Any], Value]) -> Value | None:
         """A guard call to what a server may leave out."""

@@ -67,6 +67,10 @@ class Throttle:
             Hint(config.level, config.max_concurrent_requests, config.max_requests_per_minute, config.request_delay_ms, config.version)
         )
 
+    def acts_on(self) -> int | None:
+        """The version of the limits this console acts on; None while it has heard of none."""
+        return None if self._hint is None else self._hint.version
+
     def not_offered(self) -> None:
         """The server has no throttling-config. One that had limits before has lost them: the last grow old like any other."""
         self._is_offered = self._hint is not None

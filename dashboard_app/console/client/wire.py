@@ -47,6 +47,11 @@ def _nothing() -> None:
     """Nobody wants to know."""
 
 
+def _no_version() -> int | None:
+    """No version of the throttling-config was heard."""
+    return None
+
+
 def _tracer(on_sent: Callable[[], None]) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
     """A listener for httpx's word on how far a request has come."""
 
@@ -108,6 +113,10 @@ class Wire:
         self._client = client
         self.is_remote = is_remote
         self._on_headers = on_headers
+        self.name = "spillway-console"
+        """What this console calls itself in `X-Throttle-Client`, so that the server can say whether it follows the throttling-config."""
+        self.acts_on: Callable[[], int | None] = _no_version
+        """The version of the throttling-config that this console acts on."""
 
     @staticmethod
     def in_process(app: ASGIApp, on_headers: Callable[[Mapping[str, str]], None]) -> "Wire":
@@ -152,7 +161,7 @@ class Wire:
             path,
             params=params,
             content=None if body is None else orjson.dumps(body),
-            headers={} if body is None else {"Content-Type": "application/json"},
+            headers=self._named() if body is None else self._named() | {"Content-Type": "application/json"},
             extensions={_PRINCIPAL: principal, "trace": _tracer(on_sent)},
         )
         if not self.is_remote:
@@ -172,6 +181,11 @@ class Wire:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+    def _named(self) -> dict[str, str]:
+        """Who asks, and on which version of the throttling-config it acts."""
+        version = self.acts_on()
+        return {"X-Throttle-Client": self.name if version is None else f"{self.name}; version={version}"}
 
     async def _exchange(self, request: httpx.Request) -> Answer:
         """Send, read at most BODY_CAP_BYTES, parse."""

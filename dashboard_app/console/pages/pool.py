@@ -8,12 +8,14 @@ from dashboard_app.console.components.chart import live_chart, mark_list
 from dashboard_app.console.components.cleanup_dialog import cleanup_dialog, cleanup_result
 from dashboard_app.console.components.every import every
 from dashboard_app.console.components.gauge import facts, gauge
-from dashboard_app.console.components.holders import call_sites_table, holders_table
+from dashboard_app.console.components.holders import call_sites_table, holders_table, leak_list
 from dashboard_app.console.components.icons import icon
 from dashboard_app.console.components.ladder import config_values, ladder
 from dashboard_app.console.components.live import sentence
+from dashboard_app.console.components.measured import clients_panel, efficiency_panel, routes_panel
 from dashboard_app.console.components.refocus import refocus
 from dashboard_app.console.components.shell import link, shell
+from dashboard_app.console.components.sizing import sizing_panel
 from dashboard_app.console.pages.pool_state import PoolState
 from dashboard_app.console.rows.usage import TICKS, bands
 
@@ -32,8 +34,9 @@ def page() -> rx.Component:
             rx.cond(state.has_status, _figures(), _waiting()),
             _holders(),
             _chart(),
-            rx.cond(state.config_values.length() > 0, config_values(state.config_values), rx.fragment()),
             _call_sites(),
+            _measured(),
+            rx.cond(state.config_values.length() > 0, config_values(state.config_values), rx.fragment()),
             class_name="page",
         ),
         cleanup_dialog(
@@ -133,7 +136,7 @@ def _chart() -> rx.Component:
         live_chart(
             data=state.chart,
             patch=state.chart_patch,
-            series=[{"label": "Usage", "kind": "step"}],
+            series=[{"label": "Usage", "kind": "step"}, {"label": "Waiting", "kind": "step", "axis": "right", "unit": "none"}],
             bands=bands(),
             marks=state.chart_marks,
             ticks=TICKS,
@@ -151,8 +154,8 @@ def _chart() -> rx.Component:
         rx.el.div(
             rx.el.h2(f"Usage, last {state.minutes} minutes"),
             rx.el.nav(
-                _range("15 min", "/pool", 15),
-                _range("1 h", "/pool?range=1h", 60),
+                _range("15 min", "15m", 15),
+                _range("1 h", "1h", 60),
                 class_name="seg sm2",
                 custom_attrs={"aria-label": "Range"},
             ),
@@ -164,10 +167,12 @@ def _chart() -> rx.Component:
     return rx.cond(state.chart_note == "hidden", rx.fragment(), panel)
 
 
-def _range(word: str, to: str, minutes: int) -> rx.Component:
+def _range(word: str, key: str, minutes: int) -> rx.Component:
     """One choice of how far back the chart looks."""
     is_on = PoolState.minutes == minutes
-    return link(word, to=to, class_name=rx.cond(is_on, "on", ""), custom_attrs={"aria-current": rx.cond(is_on, "true", "false")})
+    return link(
+        word, to=PoolState.hrefs[key], class_name=rx.cond(is_on, "on", ""), custom_attrs={"aria-current": rx.cond(is_on, "true", "false")}
+    )
 
 
 def _holders() -> rx.Component:
@@ -181,18 +186,37 @@ def _holders() -> rx.Component:
         rx.cond(
             state.holders_note != "",
             rx.el.p(state.holders_note, class_name="empty-line"),
-            rx.cond(state.holder_rows.length() > 0, holders_table(state.holder_rows), nobody),
+            rx.cond(state.holder_rows.length() > 0, holders_table(state.holder_rows, state.sort, state.hrefs), nobody),
         ),
+        leak_list(state.leaks_told, state.leak_rows),
         class_name="panel",
     )
 
 
 def _call_sites() -> rx.Component:
-    """Where connections were taken."""
+    """Which code uses the pool."""
     state = PoolState
     sites = rx.el.div(
-        rx.el.div(rx.el.h2("Where checkouts come from"), rx.el.small("since the server started"), class_name="pt"),
+        rx.el.div(
+            rx.el.h2("Who uses it"), rx.el.small("connection-seconds since the server started, those held now included"), class_name="pt"
+        ),
         call_sites_table(state.call_sites),
         class_name="panel",
     )
     return rx.cond(state.call_sites.length() > 0, sites, rx.fragment())
+
+
+def _measured() -> rx.Component:
+    """What the guard has measured; each part only where the server offers it."""
+    state = PoolState
+    note = rx.el.p(state.measured_note, class_name="empty-line panel")
+    return rx.fragment(
+        rx.cond(state.measured_note != "", note, rx.fragment()),
+        rx.cond(state.has_sizing, sizing_panel(state.sizing), rx.fragment()),
+        rx.cond(
+            state.has_performance,
+            rx.fragment(efficiency_panel(state.efficiency), routes_panel(state.route_rows, state.routes_heading)),
+            rx.fragment(),
+        ),
+        rx.cond(state.has_clients, clients_panel(state.client_rows, state.clients_heading), rx.fragment()),
+    )

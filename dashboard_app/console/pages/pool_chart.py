@@ -58,7 +58,7 @@ class PoolChart(rx.State, mixin=True):
         if at - last < 1.0:
             return
         is_silence = last > 0 and at - last > SILENCE_S
-        gap: list[list[float | None]] = [[last + 1.0, None]] if is_silence else []
+        gap: list[list[float | None]] = [[last + 1.0, None, None]] if is_silence else []
         self._is_past_wanted = self._is_past_wanted or is_silence
         self._last_point_s = at
-        self.chart_patch = {"points": [*gap, [at, float(status["usage_percent"])]]}
+        self.chart_patch = {"points": [*gap, [at, float(status["usage_percent"]), float(status["pool"]["waiting"])]]}

@@ -1,8 +1,11 @@
 """What `/pool` reads beside the snapshot: holders, the last minutes, a connection test. Failures come back as notes."""
 
+import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from dashboard_app.console import words
+from dashboard_app.console.client import measured
 from dashboard_app.console.context import console
 from dashboard_app.model.errors import SpillwayError
 from dashboard_app.model.user import Principal
@@ -30,6 +33,28 @@ async def read_history(principal: Principal, minutes: int, *, wanted: bool) -> d
     except SpillwayError as failure:
         return {"note": f"The usage of the last minutes could not be read: {failure.detail}"}
     return {"note": "hidden"} if past is None else past
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the guard has measured; a part is None when the server does not offer it or it was not read. `note`: why nothing is."""
+
+    performance: measured.Performance | None = None
+    clients: measured.Clients | None = None
+    sizing: measured.Sizing | None = None
+    note: str = ""
+
+
+async def read_measured(principal: Principal, *, with_sizing: bool) -> Measured:
+    """The guard's measurements; `with_sizing`: the dear one, too."""
+    if not all(allowed(principal.role, action) for action in ("pool.performance", "pool.clients", "pool.sizing")):
+        return Measured(note="Sizing, response times and clients need the operator role.")
+    backend = console().backend
+    try:
+        performance, clients = await asyncio.gather(backend.pool_performance(principal), backend.pool_clients(principal))
+        return Measured(performance, clients, await backend.pool_sizing(principal) if with_sizing else None)
+    except SpillwayError as failure:
+        return Measured(note=f"What the guard has measured could not be read: {failure.detail}")
 
 
 def tested(answer: dict[str, Any]) -> tuple[str, str]:

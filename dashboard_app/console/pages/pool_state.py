@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import reflex as rx
 
@@ -10,9 +11,10 @@ from dashboard_app.console import words
 from dashboard_app.console.context import console
 from dashboard_app.console.pages.pool_chart import MINUTES, PoolChart
 from dashboard_app.console.pages.pool_cleanup import PoolCleanup, permitted
-from dashboard_app.console.pages.pool_reads import read_history, read_holders, tested
+from dashboard_app.console.pages.pool_measured import PoolMeasured
+from dashboard_app.console.pages.pool_reads import read_history, read_holders, read_measured, tested
 from dashboard_app.console.pages.shell_state import ShellState, enter, fill
-from dashboard_app.console.rows import culprit, holders, ladder
+from dashboard_app.console.rows import culprit, holders, ladder, leaks
 from dashboard_app.console.rows import pool as rows
 from dashboard_app.console.session import assign, principal_of
 from dashboard_app.model.errors import SpillwayError
@@ -34,7 +36,18 @@ GONE_AFTER_S = 4.0
 _RANGES = {"1h": 60}
 
 
-class PoolState(PoolChart, PoolCleanup, rx.State):
+def addresses(range_key: str, sort: str) -> dict[str, str]:
+    """Where each choice of range and order leads, the other one kept."""
+
+    def address(a_range: str, order: str) -> str:
+        asked = {"range": a_range, "sort": "" if order == holders.HELD else order}
+        query = urlencode({name: value for name, value in asked.items() if value})
+        return f"/pool?{query}" if query else "/pool"
+
+    return {"15m": address("", sort), "1h": address("1h", sort)} | {order: address(range_key, order) for order in holders.SORTS}
+
+
+class PoolState(PoolChart, PoolCleanup, PoolMeasured, rx.State):
     """What `/pool` shows."""
 
     verdict: rows.PoolVerdict = rows.PoolVerdict()
@@ -56,6 +69,10 @@ class PoolState(PoolChart, PoolCleanup, rx.State):
     call_sites: rx.Field[list[holders.CallSiteRow]] = rx.field(default_factory=list)
     holders_heading: str = ""
     holders_note: str = ""
+    leaks_told: str = ""
+    leak_rows: rx.Field[list[leaks.LeakRow]] = rx.field(default_factory=list)
+    sort: str = holders.HELD
+    hrefs: rx.Field[dict[str, str]] = rx.field(default_factory=lambda: addresses("", holders.HELD))
 
     refused_cleanup: str = ""
     refused_test: str = ""
@@ -70,8 +87,12 @@ class PoolState(PoolChart, PoolCleanup, rx.State):
     async def load(self) -> Any:
         """Start the page: what is known at once, the rest right behind."""
         self._entered_mono = console().clock.monotonic()
-        self.minutes = _RANGES.get(str(self.router.url.query_parameters.get("range", "")), MINUTES)
+        asked = self.router.url.query_parameters
+        range_key, sort = str(asked.get("range", "")), str(asked.get("sort", ""))
+        self.minutes = _RANGES.get(range_key, MINUTES)
         self.window_s = 60.0 * self.minutes
+        self.sort = sort if sort in holders.SORTS else holders.HELD
+        assign(self, hrefs=addresses(range_key if range_key in _RANGES else "", self.sort))
         principal = await enter(self, "pool")
         if principal is None:
             return None
@@ -90,9 +111,14 @@ class PoolState(PoolChart, PoolCleanup, rx.State):
         if principal is None:
             return
         minutes, wanted = self.minutes, with_history or self._is_past_wanted
-        answer, past = await asyncio.gather(read_holders(principal), read_history(principal, minutes, wanted=wanted))
+        answer, past, measured = await asyncio.gather(
+            read_holders(principal),
+            read_history(principal, minutes, wanted=wanted),
+            read_measured(principal, with_sizing=self._wants_sizing(with_history)),
+        )
         async with self:
             self._show_holders(answer)
+            self._show_measured(measured)
             if past is not None:
                 self._show_history(past, minutes)
             self._show()
@@ -125,9 +151,11 @@ class PoolState(PoolChart, PoolCleanup, rx.State):
         assign(
             self,
             holders_note=answer.get("note", ""),
-            holder_rows=holders.holders(answer),
+            holder_rows=holders.holders(answer, self.sort, capacity),
             call_sites=holders.call_sites(answer),
-            holders_heading=holders.heading(answer),
+            holders_heading=holders.heading(answer, self.sort),
+            leaks_told=leaks.summary(answer),
+            leak_rows=leaks.rows(answer),
         )
 
     def _show_status(self, reading: Any, now: float) -> None:

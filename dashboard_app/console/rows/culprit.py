@@ -6,11 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dashboard_app.console import words
-from dashboard_app.console.rows.holders import HolderRow, holders
+from dashboard_app.console.rows.holders import HolderRow, holders, is_much
 
-_LEAST = 3
-_SHARE = 1 / 3
-"""A group is named when it holds this part of what the pool has in all, or looks lost."""
 _DEEDS = {
     "query running": ("run a query", "Clean up leaves running queries alone."),
     "idle in transaction": ("sit idle in a transaction", "Clean up ends their sessions."),
@@ -38,7 +35,7 @@ def culprit(answer: Mapping[str, Any], capacity: int, now: datetime, before: Cul
 
 def _stands_out(row: HolderRow, capacity: int) -> bool:
     """True for many that are alike, or for any that look lost."""
-    return row.tone == "bad" or (row.count >= _LEAST and row.count >= capacity * _SHARE)
+    return row.tone == "bad" or is_much(row.count, capacity)
 
 
 def told(found: Culprit | None) -> str:

@@ -27,7 +27,7 @@ class MarkRow:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """A chart's data, the marks on it (seconds and letter), what they mean, and the chart in words."""
+    """A chart's data (time, usage, waiting), the marks on it (seconds and letter), what they mean, and the chart in words."""
 
     data: Columns
     marks: list[dict[str, Any]]
@@ -50,7 +50,9 @@ def usage(answer: Mapping[str, Any], minutes: int) -> Usage:
     points: Sequence[Sequence[Any]] = answer.get("points") or ()
     last = float(points[-1][0]) if points else 0.0
     first = last - minutes * 60_000
-    data = columns([(point[0], point[1]) for point in points if float(point[0]) >= first])
+    shown = [point for point in points if float(point[0]) >= first]
+    waiting: list[float | None] = [float(point[2]) for point in shown]
+    data = [*columns([(point[0], point[1]) for point in shown]), waiting]
     told = [mark for mark in answer.get("marks") or () if _ms(mark["at"]) >= first][-MOST_MARKS:]
     rows = [MarkRow(letter, words.clock(_time(mark["at"])), str(mark["text"])) for letter, mark in zip(LETTERS, told, strict=False)]
     marks = [{"t": _ms(mark["at"]) / 1000, "letter": letter} for letter, mark in zip(LETTERS, told, strict=False)]
@@ -78,7 +80,9 @@ def _spoken(data: Columns, minutes: int) -> str:
     if not has_values(data):
         return f"{over}: no samples yet"
     known = [value for value in data[1] if value is not None]
-    return f"{over}: between {words.percent(min(known), 1)} and {words.percent(max(known), 1)}, now {words.percent(known[-1], 1)}"
+    most = max((value for value in data[2] if value is not None), default=0)
+    waited = f"; at most {words.count(most)} waited" if most else "; nobody waited"
+    return f"{over}: between {words.percent(min(known), 1)} and {words.percent(max(known), 1)}, now {words.percent(known[-1], 1)}{waited}"
 
 
 def last_level_change(answer: Mapping[str, Any]) -> str:

@@ -12,6 +12,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from dashboard_app.backend.api.app import build_api
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.guard.answers import config_json, holder_json
+from dashboard_app.backend.guard.clients import Clients
+from dashboard_app.backend.guard.demand import efficiency_json
+from dashboard_app.backend.guard.performance import Performance
+from dashboard_app.backend.guard.watched import Watched
 from dashboard_app.backend.sources.poolers import Acted
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import Conflict, DatabaseUnavailable, NotFound
@@ -59,8 +63,44 @@ class FakeCleanup:
         return report
 
 
+class FakeInsight:
+    def __init__(self) -> None:
+        self.performance, self.clients = Performance(ManualClock().monotonic), Clients(ManualClock().monotonic)
+
+    def watched(self, app: Any, **options: Any) -> Watched:
+        return Watched(app, self.performance, self.clients, lambda: 42, **options)
+
+    def performance_json(self) -> dict[str, Any]:
+        served = efficiency_json({"idle": 3, "opened": 1, "waited": 0, "gave_up": 0})
+        return {
+            "window_s": 900,
+            "routes": self.performance.rows(),
+            "pool": {"window": served, "since_start": served},
+            "measured_at": AT,
+        }
+
+    def clients_json(self) -> dict[str, Any]:
+        told = {"version": 42, "throttling_level": "NORMAL", "is_binding": False, "most": 200, "dropped_total": 0, "ignored_total": 0}
+        return told | {"items": self.clients.rows(42, 100), "measured_at": AT}
+
+    async def sizing_json(self) -> dict[str, Any]:
+        waits = {"wait_ms_p50": 0.0, "wait_ms_p95": 1.5, "wait_ms_p99": 12.0}
+        return {
+            "sample": {"checkouts": 300, "needed": 200, "span_s": 60.0, "most_at_once": 9, "left_out": 0},
+            "is_judged": True,
+            "capacity": 30,
+            "limit_ms": 50.0,
+            "recommended": 6,
+            "measured": waits,
+            "curve": [{"connections": 6, "waited_percent": 2.0, **waits}],
+            "note": "6 of the pool's 30 connections would have been enough.",
+            "measured_at": AT,
+        }
+
+
 class FakeGuard:
     def __init__(self) -> None:
+        self.insight = FakeInsight()
         self.full = False
         self.labels: list[tuple[str, str]] = []
         self.version = 42

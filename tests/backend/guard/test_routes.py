@@ -27,7 +27,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_every_call_answers_and_carries_the_hint(client: httpx.AsyncClient) -> None:
-    for path in ("status", "throttling-config", "connection-test", "holders", "history"):
+    for path in ("status", "throttling-config", "connection-test", "holders", "history", "performance", "clients", "sizing"):
         answer = await client.get(path)
         assert answer.status_code == 200
         assert answer.headers["x-throttle"] == "level=NORMAL; max=10; rpm=100; delay=100; version=1"
@@ -62,6 +62,9 @@ async def test_each_call_has_its_action(client: httpx.AsyncClient) -> None:
         ("connection-test", "pool.test"),
         ("holders", "pool.holders"),
         ("history", "pool.history"),
+        ("performance", "pool.performance"),
+        ("clients", "pool.clients"),
+        ("sizing", "pool.sizing"),
     ]:
         assert (await client.get(path, headers={"may": action})).status_code == 200
         refused = await client.get(path, headers={"may": "other"})
@@ -81,6 +84,24 @@ async def test_force_cleanup_needs_no_body_and_a_dry_run_says_what_it_would_do(c
 @pytest.mark.parametrize("body", ["{", "[]", "7", '{"dry_run": 1}', '{"dry_run": null}', '{"dryrun": true}', " " * 5000 + "{}"])
 async def test_a_strange_body_is_refused(client: httpx.AsyncClient, body: str) -> None:
     assert (await client.post("force-cleanup", content=body)).status_code == 422
+
+
+async def test_a_service_that_is_watched_sees_its_own_routes_and_clients(client: httpx.AsyncClient) -> None:
+    engine = create_engine("sqlite://", poolclass=QueuePool, connect_args={"check_same_thread": False})
+    guard = PoolGuard(engine, GuardLimits())
+
+    async def everybody(_request: Request, _action: str) -> Response | None:
+        return None
+
+    app = guard.watched(Starlette(routes=guard.routes(everybody)))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://guard" + PREFIX) as own:
+        await own.get("holders", headers={"X-Throttle-Client": "orders; version=1"})
+        (row,) = (await own.get("clients")).json()["items"]
+        assert (row["name"], row["follows"]) == ("orders", "current")
+        routes = {row["route"]: row["requests"] for row in (await own.get("performance")).json()["routes"]}
+        assert routes == {f"GET {PREFIX}/holders": 1, f"GET {PREFIX}/clients": 1}
+    engine.dispose()
+    assert (await client.get("clients")).json()["items"] == []  # nothing stands in front of the other one
 
 
 @pytest.mark.parametrize("minutes", ["14", "61", "-1", "x", "", "15.5", "²0", "99999999999"])

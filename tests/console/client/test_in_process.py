@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from dashboard_app.backend.guard.clients import parse as parse_client
 from dashboard_app.console.client.caller import CONSOLE
 from dashboard_app.console.console import Console
 from dashboard_app.model.clock import SystemClock
@@ -61,6 +62,28 @@ async def test_who_asks_travels_in_the_scope_never_in_a_header(tmp_path: Path) -
     assert all(scope["spillway.request_id"] and scope["spillway.address"] == "console" for scope in api.scopes)
     headers = {name for scope in api.scopes for name, _ in scope["headers"]}
     assert headers.isdisjoint({b"authorization", b"cookie"})
+
+
+async def test_every_request_names_the_console_and_the_version_it_acts_on(tmp_path: Path) -> None:
+    api = Api()
+    console = console_over(api, tmp_path)
+
+    async def told() -> str:
+        await console.backend.status()
+        return dict(api.scopes[-1]["headers"])[b"x-throttle-client"].decode()
+
+    assert await told() == "spillway-console"
+    console.throttle.hear({"x-throttle": "level=MODERATE; max=7; rpm=70; delay=300; version=42"})
+    assert await told() == "spillway-console; version=42"
+    assert parse_client(await told()) == ("spillway-console", 42)
+
+
+def test_a_console_of_another_machine_is_told_apart_by_a_name_that_a_guard_takes(tmp_path: Path) -> None:
+    console = Console(Settings(data_dir=tmp_path, backend_url="http://127.0.0.1:1", port=8123), SystemClock())
+    name = console.backend._caller.wire.name
+    assert name.startswith("spillway-console@")
+    assert name.endswith(":8123")
+    assert parse_client(name) == (name, None)
 
 
 async def test_the_right_is_checked_before_anything_is_sent(tmp_path: Path) -> None:

@@ -1,0 +1,154 @@
+"""What the guard records of a real pool: how each checkout was served, and whether a sizing made of it comes true."""
+
+import asyncio
+import random
+import time
+from contextlib import suppress
+
+import pytest
+from sqlalchemy import QueuePool, create_engine, text
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from dashboard_app.backend.guard import GuardLimits, PoolGuard
+from dashboard_app.policy.sizing import Demand, Sizing, percentile, sizing
+from dashboard_app.store.address import DatabaseAddress
+from tests.backend.guard.conftest import Guarded, gathered, guarded, until
+
+
+def totals(system: Guarded) -> dict[str, int]:
+    return system.guard.insight.demands.totals()
+
+
+async def test_checkouts_count_by_the_way_they_were_served(address: DatabaseAddress) -> None:
+    async with guarded(address, pool_size=1, max_overflow=1, pool_timeout=0.2) as system:
+        await system.hold(2)
+        assert totals(system) == {"idle": 0, "opened": 2, "waited": 0, "gave_up": 0}
+        with suppress(PoolTimeout):
+            await system.hold(1)
+        assert totals(system)["gave_up"] == 1
+        waiter = asyncio.create_task(system.hold(1))
+        await until(lambda: system.guard.counts().waiting == 1)
+        await system.held.pop(0).close()
+        await waiter
+        assert totals(system) == {"idle": 0, "opened": 2, "waited": 1, "gave_up": 1}
+        await system.release()
+        await system.hold(1)
+        assert totals(system) == {"idle": 1, "opened": 2, "waited": 1, "gave_up": 1}
+        await system.release()
+        await system.engine.dispose()
+        await system.hold(1)
+        assert totals(system)["opened"] == 3  # the doors of the new pool are watched, too
+        assert system.guard.insight.performance_json()["pool"]["window"]["checkouts"] == 5
+
+
+async def test_a_connection_that_died_in_the_pool_counts_as_opened(address: DatabaseAddress, postgres) -> None:
+    async with guarded(address, pool_size=2, max_overflow=0) as system:
+        await system.hold(1)
+        await system.release()
+        postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'guard-test'")
+        await system.hold(1)  # the ping before use notices and connects anew
+        assert totals(system) == {"idle": 0, "opened": 2, "waited": 0, "gave_up": 0}
+
+
+async def test_a_wait_at_the_door_of_admission_belongs_to_the_first_checkout_behind_it(address: DatabaseAddress) -> None:
+    limits = GuardLimits(auto_cleanup=False, max_concurrent_requests=1, admission_timeout_s=5)
+    async with guarded(address, limits=limits) as system:
+        async with system.guard.admission():
+            await system.hold(1)
+            waiter = asyncio.create_task(_two_checkouts(system))
+            await until(lambda: system.guard.counts().waiting == 1)
+            began = time.monotonic()
+            await until(lambda: time.monotonic() - began > 0.05)
+        await waiter
+        assert totals(system) == {"idle": 1, "opened": 2, "waited": 0, "gave_up": 0} | {"waited": 1, "opened": 1}
+        await system.release()
+        work, waits = system.guard.insight.demands.sample(set())
+        assert len(work) == 3
+        assert max(waits) >= 0.05
+
+
+async def _two_checkouts(system: Guarded) -> None:
+    async with system.guard.admission():
+        for _ in range(2):
+            async with system.engine.connect():
+                pass
+
+
+async def test_what_is_lost_is_left_out_of_the_sample(address: DatabaseAddress) -> None:
+    limits = GuardLimits(auto_cleanup=False, leak_threshold_s=0.01)
+    async with guarded(address, limits=limits) as system:
+        await system.hold(3)
+        await until(lambda: all(holder.suspected_leak for holder in system.guard.holders()))
+        told = await system.guard.insight.sizing_json()
+        assert (told["sample"]["left_out"], told["sample"]["checkouts"], told["recommended"]) == (3, 0, None)
+        assert "200 are needed" in told["note"]
+        await system.held.pop().close()  # one comes back after all: it was no work either
+        await system.guard.cleanup(dry_run=False)
+        assert system.guard.insight.demands.sample(set()) == ([], [])
+        async with system.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+        assert len(system.guard.insight.demands.sample(set())[0]) == 1
+
+
+def load(seed: int, per_s: float, count: int) -> list[tuple[float, float]]:
+    """When each piece of work comes and for how many seconds it uses a connection: random arrivals, holds of 20 to 180 ms."""
+    dice, now, work = random.Random(seed), 0.0, []  # noqa: S311 - a load, no secret
+    for _ in range(count):
+        now += dice.expovariate(per_s)
+        work.append((now, dice.uniform(0.02, 0.18)))
+    return work
+
+
+async def put_through(system: Guarded, work: list[tuple[float, float]]) -> tuple[Sizing, list[float]]:
+    """The sizing of what the guard recorded of this load, and the waits that the pool really gave."""
+    await system.hold(5)  # connections are open before the load comes
+    await system.release()
+    system.guard.insight.demands._done.clear()
+    loop = asyncio.get_running_loop()
+    zero = loop.time() + 0.1
+
+    async def one(at: float, hold_s: float) -> None:
+        arrives = loop.create_future()
+        loop.call_at(zero + at, arrives.set_result, None)
+        await arrives
+        async with system.engine.connect() as connection:
+            await connection.execute(text("SELECT pg_sleep(:s)"), {"s": hold_s})
+
+    assert not [failure for failure in await gathered(*(one(*piece) for piece in work)) if failure is not None]
+    recorded, waited = system.guard.insight.demands.sample(set())
+    assert len(recorded) == len(work)
+    return sizing(recorded), sorted(waited)
+
+
+async def test_the_sizing_of_a_wide_pool_comes_true_in_a_narrow_one_under_the_same_load(address: DatabaseAddress) -> None:
+    work = load(seed=11, per_s=46, count=300)  # 4.6 busy on average: 5 connections are just too few, 8 are plenty
+    async with guarded(address, pool_size=30, max_overflow=0, pool_pre_ping=False) as system:
+        foretold, none = await put_through(system, work)
+    assert none[-1] < 0.05  # the wide pool let nobody wait
+    curve = {size.connections: size for size in foretold.curve}
+    async with guarded(address, pool_size=5, max_overflow=0, pool_pre_ping=False) as system:
+        own, waited = await put_through(system, work)
+    real = {percent: percentile(waited, percent) for percent in (50, 95, 99)}
+    # what the wide pool recorded says what the narrow one will do …
+    assert curve[5].wait_s_p95 == pytest.approx(real[95], rel=0.35, abs=0.03)
+    assert curve[5].wait_s_p99 == pytest.approx(real[99], rel=0.35, abs=0.03)
+    # … which no other size would have given: the claim can fail
+    assert curve[8].wait_s_p95 < real[95] / 2
+    # and replaying what the narrow one recorded gives back the waits it really had
+    replayed = next(size for size in own.curve if size.connections == 5)
+    assert replayed.wait_s_p95 == pytest.approx(real[95], rel=0.15, abs=0.01)
+    assert own.enough is not None
+    assert own.enough > 5
+
+
+def test_a_pool_of_threads_is_recorded_alike() -> None:
+    engine = create_engine("sqlite://", poolclass=QueuePool, connect_args={"check_same_thread": False}, pool_size=1, max_overflow=0)
+    guard = PoolGuard(engine, GuardLimits())
+    with engine.connect():
+        pass
+    with engine.connect():
+        work, _ = guard.insight.demands.sample(guard._alive()[0])
+        assert guard.insight.demands.totals() == {"idle": 1, "opened": 1, "waited": 0, "gave_up": 0}
+    assert len(work) == 2
+    assert all(isinstance(one, Demand) and one.held_s >= 0 for one in work)
+    engine.dispose()
