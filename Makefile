@@ -6,7 +6,7 @@ ARGS ?= --help
 # Compiled modules are kept: without them a start takes seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run demo dev build cli test check format lock
+.PHONY: help run demo dev build cli test bench check format lock
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -31,6 +31,10 @@ test: ## set up and run every test
 	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
 	@$(BIN)/pytest --cov --cov-report= $(PYTEST)
 	@$(BIN)/coverage report --include='dashboard_app/model/*,dashboard_app/policy/*' --fail-under=100
+
+bench: ## measure what Spillway costs and wins: make bench BENCH="guard_overhead" for some of them
+	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 check: ## format, lint, types, layers, unfinished marks, docs/state.md, dependency audit
 	@$(SETUP) --dev
