@@ -48,7 +48,11 @@ def watch(
     on_change: Callable[[], None],
     on_failure: Callable[[BaseException], None],
 ) -> None:
-    """Wrap the doors of `pool`: waits are counted, `on_change` follows each change of a count, `on_failure` each failed connect."""
+    """Wrap the doors of `pool`: waits are counted, `on_change` follows each change of a count, `on_failure` each failed connect.
+
+    The pool that `engine.dispose()` puts in its place is watched, too. SQLAlchemy's own event for that is one of the engine's: a single
+    listener of those makes each connection of the engine look for nine more (30 µs and more for a checkout, measured).
+    """
     queue: Any = pool._pool  # noqa: SLF001 - see the module's docstring
     get, put = queue.get, queue.put
 
@@ -73,6 +77,14 @@ def watch(
     _watch_count(pool, "_inc_overflow", on_change)
     _watch_count(pool, "_dec_overflow", on_change)
     _watch_creator(pool, on_failure)
+    recreate: Callable[[], QueuePool] = pool.recreate
+
+    def recreated() -> QueuePool:
+        successor = recreate()
+        watch(successor, waits, monotonic, on_change, on_failure)
+        return successor
+
+    pool.recreate = recreated  # type: ignore[method-assign]
 
 
 def _watch_count(pool: Any, name: str, on_change: Callable[[], None]) -> None:

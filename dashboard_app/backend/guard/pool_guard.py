@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 from starlette.routing import Route
@@ -87,8 +87,7 @@ class PoolGuard:
             bounded=self._bounded,
         )
         self._test = ConnectionTest(engine, self.counts)
-        self._watch_pool()
-        event.listen(self._sync, "engine_disposed", self._watch_pool)
+        watch(self._pool(), self._waits, monotonic, self._gauge.note, self._suspects)
 
     # ---- reading: no I/O, no connection, well under a millisecond
 
@@ -254,10 +253,6 @@ class PoolGuard:
     def _pool(self) -> QueuePool:
         """The engine's pool now."""
         return cast("QueuePool", self._sync.pool)
-
-    def _watch_pool(self, _engine: Engine | None = None) -> None:
-        """Watch the doors of the engine's pool; again when `engine.dispose()` has made a new one."""
-        watch(self._pool(), self._waits, self._clock.monotonic, self._gauge.note, self._suspects)
 
     def _suspects(self, _error: BaseException) -> None:
         """A connect or a statement failed."""
