@@ -13,7 +13,8 @@ from dashboard_app.backend.guard import PoolGuard
 from dashboard_app.store.address import DatabaseAddress
 
 ROUNDS = 15
-CHECKOUTS = 500
+SLICES = 24
+CHECKOUTS = 25
 LIMIT = 1.12
 _SELECT = text("SELECT 1")
 
@@ -32,7 +33,7 @@ def run() -> Table:
         "Guard overhead: checkout + SELECT 1 + return",
         ("engine", "bare µs", "bare again µs", "guarded µs", "noise ×", "guarded ×"),
         rows,
-        f"Median of {ROUNDS} interleaved rounds of {CHECKOUTS} checkouts, PostgreSQL on loopback. Noise: an identical bare engine.",
+        f"Median of {ROUNDS} interleaved rounds of {SLICES} × {CHECKOUTS} checkouts, PostgreSQL on loopback. Noise: an identical bare engine.",
         {f"guarded is at most {LIMIT:g} × the bare engine": worst <= LIMIT},
     )
 
@@ -42,7 +43,7 @@ async def _measure(address: DatabaseAddress, over: dict[str, bool]) -> Rounds:
     engines = {name: _engine(address, name, over) for name in ("bare", "bare again", "guarded")}
     PoolGuard(engines["guarded"])
     try:
-        return await interleaved_async({name: lambda engine=engine: _seconds(engine) for name, engine in engines.items()}, ROUNDS)
+        return await interleaved_async({name: lambda engine=engine: _seconds(engine) for name, engine in engines.items()}, ROUNDS, SLICES)
     finally:
         for engine in engines.values():
             await engine.dispose()

@@ -22,26 +22,38 @@ class Rounds:
         return median(one / other for one, other in zip(self.measured[name], self.measured[to], strict=True))
 
 
-def interleaved(alternatives: Mapping[str, Callable[[], float]], rounds: int = 15) -> Rounds:
-    """Run every alternative once a round (it answers what it measured); a first round warms up and is thrown away."""
+def interleaved(alternatives: Mapping[str, Callable[[], float]], rounds: int = 15, slices: int = 1) -> Rounds:
+    """Run every alternative once a round (it answers what it measured); a first round warms up and is thrown away.
+
+    With `slices` a round runs each that many times, still in turn, and takes its median: a busy moment of the machine spoils a slice, not a round.
+    """
     measured: dict[str, list[float]] = {name: [] for name in alternatives}
     for number in range(rounds + 1):
-        for name in turned(list(alternatives), number):
-            figure = alternatives[name]()
-            if number:
-                measured[name].append(figure)
+        seen: dict[str, list[float]] = {name: [] for name in alternatives}
+        for slice_number in range(slices):
+            for name in turned(list(alternatives), number + slice_number):
+                seen[name].append(alternatives[name]())
+        _keep(measured, seen, number)
     return Rounds(measured)
 
 
-async def interleaved_async(alternatives: Mapping[str, Callable[[], Awaitable[float]]], rounds: int = 15) -> Rounds:
+async def interleaved_async(alternatives: Mapping[str, Callable[[], Awaitable[float]]], rounds: int = 15, slices: int = 1) -> Rounds:
     """The same for coroutines."""
     measured: dict[str, list[float]] = {name: [] for name in alternatives}
     for number in range(rounds + 1):
-        for name in turned(list(alternatives), number):
-            figure = await alternatives[name]()
-            if number:
-                measured[name].append(figure)
+        seen: dict[str, list[float]] = {name: [] for name in alternatives}
+        for slice_number in range(slices):
+            for name in turned(list(alternatives), number + slice_number):
+                seen[name].append(await alternatives[name]())
+        _keep(measured, seen, number)
     return Rounds(measured)
+
+
+def _keep(measured: dict[str, list[float]], seen: Mapping[str, Sequence[float]], number: int) -> None:
+    """Take the medians of one round; round 0 was the warm-up."""
+    if number:
+        for name, figures in seen.items():
+            measured[name].append(median(figures))
 
 
 def turned(names: Sequence[str], number: int) -> list[str]:

@@ -45,6 +45,9 @@ class Guard(Protocol):
     def holders_json(self) -> dict[str, Any]:
         """Who holds connections, and which code checks them out."""
 
+    def leaks_json(self) -> dict[str, Any]:
+        """Suspected leaks since the start."""
+
     def history(self, minutes: int = 15) -> dict[str, Any]:
         """Usage and waits of the last minutes."""
 

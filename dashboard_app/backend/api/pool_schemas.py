@@ -93,6 +93,7 @@ class HolderOut(Answer):
     query: str
     suspected_leak: bool
     backend_pid: int | None
+    stack: list[str] = Field(description="Of a suspected leak: `module.function:line`, the innermost first. Else empty.")
 
 
 class CallSiteOut(Answer):
@@ -104,11 +105,33 @@ class CallSiteOut(Answer):
     held_s_p95: float | None
 
 
+class LeakOut(Answer):
+    """One checkout that was held for too long and ran nothing; `ended` null: it is out still."""
+
+    id: int
+    task: str
+    route: str
+    call_site: str
+    stack: list[str]
+    held_s: float
+    ended: Literal["returned", "reclaimed"] | None
+
+
+class LeaksOut(Answer):
+    """Suspected leaks since the start, how they ended, and the last 20 of them, newest first."""
+
+    found_total: int
+    returned_total: int
+    reclaimed_total: int
+    recent: list[LeakOut]
+
+
 class HoldersOut(Answer):
-    """Who holds connections, oldest first, and which code checks them out."""
+    """Who holds connections, oldest first, which code checks them out, and what was suspected as a leak."""
 
     items: list[HolderOut]
     call_sites: list[CallSiteOut]
+    leaks: LeaksOut
 
 
 class PoolHistoryQuery(Parameters):

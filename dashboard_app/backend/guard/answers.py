@@ -100,4 +100,5 @@ def holder_json(holder: Holder) -> dict[str, object]:
         "query": holder.query,
         "suspected_leak": holder.suspected_leak,
         "backend_pid": holder.backend_pid,
+        "stack": list(holder.stack),
     }

@@ -73,7 +73,7 @@ class PoolGuard:
         self._bounded = Bounded()
         monotonic = self._clock.monotonic
         self._admission = Admission(self.limits, monotonic)
-        self._gauge = Gauge(self._pool, self._waits, self._admission.queued, self._clock)
+        self._gauge = Gauge(self._sync.pool, self._waits, self._admission.queued, self._clock)
         self._monitor = Monitor(server, self.limits, self._clock, self._bounded)
         self._ledger = Ledger(self._sync, monotonic, self._suspects)
         self._cleanup = Cleanup(
@@ -87,7 +87,7 @@ class PoolGuard:
             bounded=self._bounded,
         )
         self._test = ConnectionTest(engine, self.counts)
-        watch(self._pool(), self._waits, monotonic, self._gauge.note, self._suspects)
+        watch(self._sync.pool, self._waits, monotonic, self._gauge.note, on_failure=self._suspects, on_successor=self._gauge.follow)
 
     # ---- reading: no I/O, no connection, well under a millisecond
 
@@ -152,7 +152,13 @@ class PoolGuard:
 
     def holders_json(self) -> dict[str, object]:
         """The answer of `holders`."""
-        return {"items": [holder_json(holder) for holder in self.holders()], "call_sites": self.call_sites()}
+        items = [holder_json(holder) for holder in self.holders()]
+        return {"items": items, "call_sites": self.call_sites(), "leaks": self.leaks_json()}
+
+    def leaks_json(self) -> dict[str, object]:
+        """Suspected leaks since the start: `{"found_total", "returned_total", "reclaimed_total", "recent": [the last 20, newest first]}`."""
+        self._look_for_leaks()
+        return self._ledger.leaks.to_json(self._clock.monotonic)
 
     def history(self, minutes: int = 15) -> dict[str, object]:
         """`{"points": [[epoch_ms, usage_percent, waiting]…], "marks": [{"at", "kind", "text"}…]}` of the last `minutes` (1..60).
@@ -214,6 +220,7 @@ class PoolGuard:
         self._refresh()
         if dry_run:
             return await self._cleanup.dry_run()
+        self._look_for_leaks()
         report = await self._cleanup.perform()
         self._last_cleanup = (self._clock.now(), self._clock.monotonic())
         won = report.reclaimed + report.terminated_backends
@@ -273,9 +280,14 @@ class PoolGuard:
             for callback in self._reachable_listeners:
                 callback(is_reachable)
 
+    def _look_for_leaks(self) -> None:
+        """Note what has become a suspected leak."""
+        self._ledger.look_for_leaks(self._clock.monotonic(), self.limits.leak_threshold_s)
+
     async def _tick(self) -> None:
-        """Once a second: refresh, and clean up when it is time."""
+        """Once a second: refresh, note new leaks, and clean up when it is time."""
         self._refresh()
+        self._look_for_leaks()
         if not self.limits.auto_cleanup or self.counts().usage_percent < _CLEAN_FROM_PERCENT:
             return
         if self._last_cleanup is not None and self._clock.monotonic() - self._last_cleanup[1] < self.limits.cooldown_s:
