@@ -22,6 +22,9 @@ class CleanupReport(Protocol):
     def to_json(self) -> dict[str, Any]:
         """The answer of `force-cleanup`."""
 
+    def audit_json(self) -> dict[str, Any]:
+        """What the audit keeps of it: victims, what was won, what it cost."""
+
 
 class Guard(Protocol):
     """The part of the pool guard that the API speaks to."""

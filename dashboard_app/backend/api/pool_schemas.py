@@ -126,12 +126,26 @@ class LeaksOut(Answer):
     recent: list[LeakOut]
 
 
+class ServerOut(Answer):
+    """The server as it sees itself, read every POOL_MONITOR_INTERVAL_S. `may_ask`: what the pools of all instances, and others now, come to."""
+
+    max_connections: int
+    reserved: int
+    sessions: int
+    own_sessions: int
+    own_states: dict[str, int]
+    other_sessions: int
+    instances: int
+    may_ask: int
+
+
 class HoldersOut(Answer):
     """Who holds connections, oldest first, which code checks them out, and what was suspected as a leak."""
 
     items: list[HolderOut]
     call_sites: list[CallSiteOut]
     leaks: LeaksOut
+    server: ServerOut | None
 
 
 class PoolHistoryQuery(Parameters):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from dashboard_app.backend.guard.server_view import Overview
 from dashboard_app.model.pool import Holder, Level, PoolCounts, ThrottlingConfig
 from dashboard_app.policy.forecast import Forecast
 from dashboard_app.policy.throttle import Throttle
@@ -67,6 +68,20 @@ def status_json(facts: StatusFacts) -> dict[str, object]:
             "exhaustion_in_s": facts.forecast.exhaustion_in_s,
         },
         "measured_at": stamp(facts.measured_at),
+    }
+
+
+def overview_json(overview: Overview) -> dict[str, object]:
+    """The server's own view, in `holders`."""
+    return {
+        "max_connections": overview.max_connections,
+        "reserved": overview.reserved,
+        "sessions": overview.sessions,
+        "own_sessions": overview.own_sessions,
+        "own_states": dict(overview.own_states),
+        "other_sessions": overview.other_sessions,
+        "instances": len(overview.instances),
+        "may_ask": overview.demand.most,
     }
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.pool import QueuePool
 from starlette.routing import Route
 
 from dashboard_app.backend.guard.admission import Admission
-from dashboard_app.backend.guard.answers import StatusFacts, config_json, holder_json, stamp, status_json
+from dashboard_app.backend.guard.answers import StatusFacts, config_json, holder_json, overview_json, stamp, status_json
 from dashboard_app.backend.guard.bounded import Bounded
 from dashboard_app.backend.guard.cleanup import Cleanup
 from dashboard_app.backend.guard.connection_test import ConnectionTest
@@ -28,6 +28,7 @@ from dashboard_app.backend.guard.routes import Authorize, guard_routes
 from dashboard_app.backend.guard.server_view import Overview, ServerView
 from dashboard_app.model.clock import Clock, SystemClock
 from dashboard_app.model.pool import Holder, HolderState, PoolCounts, ThrottlingConfig
+from dashboard_app.policy.connections import demand_reason
 from dashboard_app.policy.forecast import WINDOW_S, forecast
 from dashboard_app.policy.throttle import LeakFacts, config_for, reasons_for
 
@@ -74,7 +75,7 @@ class PoolGuard:
         monotonic = self._clock.monotonic
         self._admission = Admission(self.limits, monotonic)
         self._gauge = Gauge(self._sync.pool, self._waits, self._admission.queued, self._clock)
-        self._monitor = Monitor(server, self.limits, self._clock, self._bounded)
+        self._monitor = Monitor(server, self.limits, self._clock, self._bounded, capacity=self._gauge.capacity)
         self._ledger = Ledger(self._sync, monotonic, self._suspects)
         self._cleanup = Cleanup(
             self._ledger,
@@ -153,7 +154,12 @@ class PoolGuard:
     def holders_json(self) -> dict[str, object]:
         """The answer of `holders`."""
         items = [holder_json(holder) for holder in self.holders()]
-        return {"items": items, "call_sites": self.call_sites(), "leaks": self.leaks_json()}
+        return {"items": items, "call_sites": self.call_sites(), "leaks": self.leaks_json(), "server": self.server_json()}
+
+    def server_json(self) -> dict[str, object] | None:
+        """What the server said last: its limit, whose sessions it has and what ours do; None when it could not be asked."""
+        overview = self._monitor.overview
+        return None if overview is None else overview_json(overview)
 
     def leaks_json(self) -> dict[str, object]:
         """Suspected leaks since the start: `{"found_total", "returned_total", "reclaimed_total", "recent": [the last 20, newest first]}`."""
@@ -298,7 +304,10 @@ class PoolGuard:
     def _reasons(self, counts: PoolCounts, *, call_sites: bool) -> list[str]:
         """Why the level is what it is."""
         now = self._clock.monotonic()
-        return reasons_for(counts, self._leak_facts(now, call_sites), self._gauge.throttle, now, self._away_since)
+        told = reasons_for(counts, self._leak_facts(now, call_sites), self._gauge.throttle, now, self._away_since)
+        overview = self._monitor.overview
+        demand = None if overview is None else demand_reason(overview.demand)
+        return told if demand is None else [*told, demand]
 
     def _leak_facts(self, now: float, call_sites: bool) -> LeakFacts:
         """Suspected leaks, and who sits idle in a transaction for a second and more."""

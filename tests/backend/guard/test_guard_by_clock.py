@@ -198,9 +198,10 @@ class Server:
     async def terminate(self, backends: Sequence[Backend]) -> set[int]:
         raise AssertionError(backends)
 
-    async def overview(self) -> Overview:
+    async def overview(self, capacity: int) -> Overview:
         if self.error is not None:
             raise self.error
+        assert capacity == 30
         return Overview(100, 7, 3)
 
 
