@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import CodeType, FrameType
 
+import sqlalchemy
+
 try:
     from greenlet import getcurrent  # type: ignore[import-untyped]
 except ImportError:  # pragma: no cover - SQLAlchemy without its asyncio part needs no greenlet
@@ -25,7 +27,9 @@ FRAMES = 8
 _BETWEEN = 6
 """How many frames of libraries may lie between two of the application: beyond that comes the server's machinery."""
 _GUARD = str(Path(__file__).parent)
-_STANDARD = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), _GUARD, "<"})
+_SQLALCHEMY = str(Path(sqlalchemy.__file__).parent)
+"""Said by itself: it may be installed where no folder is called site-packages."""
+_STANDARD = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), _GUARD, _SQLALCHEMY, "<"})
 _LOOP = asyncio.events.__file__
 _BOTTOM = "(event loop)"
 """Stands for the module of the loop's own machinery: below it nobody asked for anything."""
