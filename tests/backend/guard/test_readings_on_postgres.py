@@ -277,27 +277,3 @@ async def test_pools_that_may_ask_for_more_than_the_server_has_are_told_in_words
             assert server["other_sessions"] >= 1
         assert said.format(server["may_ask"]) in caplog.text
         await until(lambda: len(system.guard.status()["reasons"]) == 1)  # type: ignore[arg-type]
-
-
-async def test_2000_random_cancellations_leak_nothing(address: DatabaseAddress, sessions: Callable[[], int]) -> None:
-    async with guarded(address, pool_size=4, max_overflow=2, pool_timeout=5, limits=GuardLimits(max_concurrent_requests=5)) as system:
-
-        async def work() -> None:
-            async with system.guard.admission(), system.engine.connect() as connection:
-                await connection.execute(text("SELECT pg_sleep(0.001)"))
-
-        for wave in range(100):
-            tasks = [asyncio.create_task(work()) for _ in range(20)]
-            for number, task in enumerate(tasks):
-                if (number * 7 + wave) % 3 == 0:
-                    await asyncio.sleep(0)
-                if (number + wave) % 5 == 0:
-                    await asyncio.sleep((wave % 11) * 0.0003)
-                task.cancel()
-            await gathered(*tasks)
-        await until(lambda: system.guard.counts().checked_out == 0)
-        admission = system.guard.status()["admission"]
-        assert isinstance(admission, dict)
-        assert (system.guard.holders(), system.guard.counts().waiting, admission["in_flight"]) == ([], 0, 0)
-        await until(lambda: sessions() == system.guard.counts().idle)
-        await asyncio.wait_for(gathered(*(work() for _ in range(5))), 5)
