@@ -25,7 +25,7 @@ class Rounds:
 def interleaved(alternatives: Mapping[str, Callable[[], float]], rounds: int = 15, slices: int = 1) -> Rounds:
     """Run every alternative once a round (it answers what it measured); a first round warms up and is thrown away.
 
-    With `slices` a round runs each that many times, still in turn, and takes its median: a busy moment of the machine spoils a slice, not a round.
+    With `slices` a round runs each that many times, still in turn, and takes the fastest: what else the machine does spoils slices, not rounds.
     """
     measured: dict[str, list[float]] = {name: [] for name in alternatives}
     for number in range(rounds + 1):
@@ -50,10 +50,10 @@ async def interleaved_async(alternatives: Mapping[str, Callable[[], Awaitable[fl
 
 
 def _keep(measured: dict[str, list[float]], seen: Mapping[str, Sequence[float]], number: int) -> None:
-    """Take the medians of one round; round 0 was the warm-up."""
+    """Take the best of one round; round 0 was the warm-up."""
     if number:
         for name, figures in seen.items():
-            measured[name].append(median(figures))
+            measured[name].append(min(figures))
 
 
 def turned(names: Sequence[str], number: int) -> list[str]:

@@ -36,8 +36,8 @@ def connector(address: DatabaseAddress, application_name: str) -> Callable[[], A
             password=address.password.reveal(),
             database=address.database,
             ssl=False,
-            timeout=5,
-            command_timeout=30,
+            timeout=2,
+            command_timeout=2,
             server_settings={"application_name": application_name},
         )
 

@@ -26,7 +26,7 @@ class Checkout:
         "has_transaction",
         "id",
         "idle_since",
-        "is_returning",
+        "is_cut",
         "is_taken",
         "label",
         "leak",
@@ -52,7 +52,7 @@ class Checkout:
         self.running = 0
         self.query = ""
         self.has_transaction = False
-        self.is_returning = False
+        self.is_cut = False
         self.is_taken = False
 
     @property
@@ -66,12 +66,17 @@ class Checkout:
 
     def state(self) -> HolderState:
         """What it is doing now. A commit, a rollback and the way back into the pool count as a query: they are not ours to break."""
-        if self.running or self.is_returning:
+        if self.running or self.is_cut or self._is_returning():
             return HolderState.QUERY
         told = driver_state(self.record.driver_connection)
         if told is not None:
             return told
         return HolderState.IDLE_IN_TRANSACTION if self.has_transaction else HolderState.IDLE
+
+    def _is_returning(self) -> bool:
+        """True from the moment its holder closes it: the handle's own count of users falls before all else. No event: that would be dear."""
+        handle = self._handle()
+        return handle is None or handle._counter <= 0  # noqa: SLF001 - the same in SQLAlchemy 2.0 and 2.1
 
     def backend_pid(self) -> int | None:
         """The server process behind it, None when unknown."""

@@ -95,7 +95,6 @@ class Ledger:
         pool: Pool = engine.pool
         event.listen(pool, "checkout", self._checked_out)
         event.listen(pool, "checkin", self._checked_in)
-        event.listen(pool, "reset", self._resetting)
         event.listen(pool, "invalidate", self._invalidated)
         event.listen(pool, "close", self._closed)
         event.listen(pool, "detach", self._detached)
@@ -119,13 +118,10 @@ class Ledger:
         if connection is not None:
             self._idle[id(record)] = IdleConnection(next(self._numbers), now, record)
 
-    def _resetting(self, _connection: Any, record: Any, _state: Any) -> None:
+    def _invalidated(self, _connection: Any, record: Any, _error: BaseException | None) -> None:
         if (checkout := self._checkouts.get(id(record))) is not None:
             with self.lock:
-                checkout.is_returning = True
-
-    def _invalidated(self, _connection: Any, record: Any, _error: BaseException | None) -> None:
-        self._resetting(None, record, None)
+                checkout.is_cut = True
 
     def _closed(self, _connection: Any, record: Any) -> None:
         self._idle.pop(id(record), None)

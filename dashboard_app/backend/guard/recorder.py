@@ -43,6 +43,10 @@ class Recorder:
     def mark(self, now: float, checked_out: int, waiting: int) -> None:
         """At `now` this many connections are in use and this many callers wait."""
         second = int(now)
+        mark = self._newest
+        if mark is not None and mark.second >= second and checked_out <= mark.top and waiting <= mark.waiting:
+            mark.last = checked_out  # nothing to compare and keep: no lock, since this runs twice for a checkout
+            return
         with self._lock:
             mark = self._newest
             if mark is None or second > mark.second:
@@ -50,10 +54,8 @@ class Recorder:
                 self._newest = _Mark(second, max(carried, checked_out), waiting, checked_out)
                 self._marks.append(self._newest)
                 return
-            if checked_out > mark.top:  # noqa: PLR1730 - max() takes three times as long, and this runs twice for a checkout
-                mark.top = checked_out
-            if waiting > mark.waiting:  # noqa: PLR1730
-                mark.waiting = waiting
+            mark.top = max(mark.top, checked_out)
+            mark.waiting = max(mark.waiting, waiting)
             mark.last = checked_out
 
     def tell(self, happening: Happening) -> None:
