@@ -1,13 +1,17 @@
 """The guard's facts as JSON, in the contract's words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from dashboard_app.backend.guard.recorder import Recorder, downsampled
 from dashboard_app.backend.guard.server_view import Overview
+from dashboard_app.model.clock import Clock
 from dashboard_app.model.pool import Holder, Level, PoolCounts, ThrottlingConfig
 from dashboard_app.policy.forecast import Forecast
 from dashboard_app.policy.throttle import Throttle
+
+_POINTS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,20 @@ def status_json(facts: StatusFacts) -> dict[str, object]:
             "exhaustion_in_s": facts.forecast.exhaustion_in_s,
         },
         "measured_at": stamp(facts.measured_at),
+    }
+
+
+def history_json(recorder: Recorder, clock: Clock, minutes: int, percent: Callable[[int], float]) -> dict[str, object]:
+    """The answer of `/api/v1/health/database/history`: the last `minutes`, at most 300 points, and what happened. `percent` is of the capacity."""
+    now, at = clock.monotonic(), clock.now()
+    zero_ms = at.timestamp() * 1000 - now * 1000
+    seconds = recorder.seconds(now, minutes * 60)
+    points = downsampled([(second, percent(top), waiting) for second, top, waiting in seconds], _POINTS)
+    since = at.timestamp() - minutes * 60
+    happenings = [happening for happening in recorder.happenings() if happening.at.timestamp() >= since]
+    return {
+        "points": [[int(zero_ms + second * 1000), usage, waiting] for second, usage, waiting in points],
+        "marks": [{"at": stamp(happening.at), "kind": happening.kind, "text": happening.text} for happening in happenings],
     }
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.pool import QueuePool
 from starlette.routing import Route
 
 from dashboard_app.backend.guard.admission import Admission
-from dashboard_app.backend.guard.answers import StatusFacts, config_json, holder_json, overview_json, stamp, status_json
+from dashboard_app.backend.guard.answers import StatusFacts, config_json, history_json, holder_json, overview_json, status_json
 from dashboard_app.backend.guard.bounded import Bounded
 from dashboard_app.backend.guard.cleanup import Cleanup
 from dashboard_app.backend.guard.connection_test import ConnectionTest
@@ -22,19 +22,17 @@ from dashboard_app.backend.guard.labels import labelled
 from dashboard_app.backend.guard.ledger import Ledger
 from dashboard_app.backend.guard.limits import GuardLimits
 from dashboard_app.backend.guard.monitor import Monitor
-from dashboard_app.backend.guard.recorder import Happening, downsampled
+from dashboard_app.backend.guard.reasons import leak_facts, reasons
+from dashboard_app.backend.guard.recorder import Happening
 from dashboard_app.backend.guard.report import CleanupReport
 from dashboard_app.backend.guard.routes import Authorize, guard_routes
 from dashboard_app.backend.guard.server_view import Overview, ServerView
 from dashboard_app.model.clock import Clock, SystemClock
-from dashboard_app.model.pool import Holder, HolderState, PoolCounts, ThrottlingConfig
-from dashboard_app.policy.connections import demand_reason
+from dashboard_app.model.pool import Holder, PoolCounts, ThrottlingConfig
 from dashboard_app.policy.forecast import WINDOW_S, forecast
-from dashboard_app.policy.throttle import LeakFacts, config_for, reasons_for
+from dashboard_app.policy.throttle import config_for
 
 _CLEAN_FROM_PERCENT = 90.0
-_LINGERS_S = 1.0
-_POINTS = 300
 
 
 class PoolGuard:
@@ -115,8 +113,8 @@ class PoolGuard:
         """What clients are told now."""
         self._refresh()
         counts = self.counts()
-        reasons = self._reasons(counts, call_sites=call_sites)
-        return config_for(self._gauge.throttle, counts.usage_percent, reasons, self._gauge.version, self._clock.now())
+        told = self._reasons(counts, call_sites=call_sites)
+        return config_for(self._gauge.throttle, counts.usage_percent, told, self._gauge.version, self._clock.now())
 
     def config_json(self, *, call_sites: bool = True) -> dict[str, object]:
         """The answer of `throttling-config`."""
@@ -158,8 +156,7 @@ class PoolGuard:
 
     def server_json(self) -> dict[str, object] | None:
         """What the server said last: its limit, whose sessions it has and what ours do; None when it could not be asked."""
-        overview = self._monitor.overview
-        return None if overview is None else overview_json(overview)
+        return None if (overview := self._monitor.overview) is None else overview_json(overview)
 
     def leaks_json(self) -> dict[str, object]:
         """Suspected leaks since the start: `{"found_total", "returned_total", "reclaimed_total", "recent": [the last 20, newest first]}`."""
@@ -172,16 +169,7 @@ class PoolGuard:
         At most 300 points, each the highest of its stretch; the oldest first.
         """
         self._refresh()
-        now, at = self._clock.monotonic(), self._clock.now()
-        zero_ms = at.timestamp() * 1000 - now * 1000
-        seconds = self._gauge.recorder.seconds(now, min(max(minutes, 1), 60) * 60)
-        points = downsampled([(second, self._percent(top), waiting) for second, top, waiting in seconds], _POINTS)
-        since = at.timestamp() - minutes * 60
-        happenings = [happening for happening in self._gauge.recorder.happenings() if happening.at.timestamp() >= since]
-        return {
-            "points": [[int(zero_ms + second * 1000), usage, waiting] for second, usage, waiting in points],
-            "marks": [{"at": stamp(happening.at), "kind": happening.kind, "text": happening.text} for happening in happenings],
-        }
+        return history_json(self._gauge.recorder, self._clock, min(max(minutes, 1), 60), self._percent)
 
     def overview(self) -> Overview | None:
         """What the server said last about its sessions, None when it could not be asked."""
@@ -304,25 +292,8 @@ class PoolGuard:
     def _reasons(self, counts: PoolCounts, *, call_sites: bool) -> list[str]:
         """Why the level is what it is."""
         now = self._clock.monotonic()
-        told = reasons_for(counts, self._leak_facts(now, call_sites), self._gauge.throttle, now, self._away_since)
-        overview = self._monitor.overview
-        demand = None if overview is None else demand_reason(overview.demand)
-        return told if demand is None else [*told, demand]
-
-    def _leak_facts(self, now: float, call_sites: bool) -> LeakFacts:
-        """Suspected leaks, and who sits idle in a transaction for a second and more."""
-        checkouts = self._ledger.checkouts()
-        threshold_s = self.limits.leak_threshold_s
-        by_site: dict[str, int] = {}
-        for checkout in checkouts:
-            if now - checkout.idle_since >= _LINGERS_S and checkout.state() is HolderState.IDLE_IN_TRANSACTION:
-                site = checkout.call_site if call_sites else ""
-                by_site[site] = by_site.get(site, 0) + 1
-        return LeakFacts(
-            suspected_leaks=sum(checkout.is_suspect(now, threshold_s) for checkout in checkouts),
-            leak_threshold_s=threshold_s,
-            idle_in_transaction=tuple(sorted(by_site.items(), key=lambda item: -item[1])),
-        )
+        leaks = leak_facts(self._ledger.checkouts(), now, self.limits.leak_threshold_s, call_sites=call_sites)
+        return reasons(counts, leaks, self._gauge.throttle, now, away_since=self._away_since, overview=self._monitor.overview)
 
     def _percent(self, checked_out: int) -> float:
         """Usage in percent, one decimal."""
