@@ -6,7 +6,7 @@ ARGS ?= --help
 # Compiled modules are kept: without them a start takes seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run demo dev build cli test check format lock
+.PHONY: help run demo dev build cli test bench check format lock
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -32,6 +32,10 @@ test: ## set up and run every test
 	@$(BIN)/pytest --cov --cov-report= $(PYTEST)
 	@$(BIN)/coverage report --include='dashboard_app/model/*,dashboard_app/policy/*' --fail-under=100
 
+bench: ## measure what Spillway costs and wins: make bench BENCH="guard_overhead" for some of them
+	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
+	@$(BIN)/python -m benchmarks $(BENCH)
+
 check: ## format, lint, types, layers, unfinished marks, docs/state.md, dependency audit
 	@$(SETUP) --dev
 	$(BIN)/ruff format --check .
@@ -47,8 +51,9 @@ format: ## let ruff put the code in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: ## compile requirements.in, requirements-dev.in and requirements-bench.in into files with hashes
+lock: ## compile the requirements files into files with hashes
 	@$(SETUP) --dev
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements-bench.in -o requirements-bench.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-deps --custom-compile-command "make lock" requirements-sqlalchemy20.in -o requirements-sqlalchemy20.txt

@@ -1,1 +1,1 @@
-"""What Spillway costs and wins, measured against others in the same run."""
+"""What Spillway costs and what it wins, as ratios measured in one run: `make bench`."""

@@ -231,7 +231,7 @@ class App:
     def _note_cleanup(self, report: CleanupReport, forced: bool) -> None:
         """Audit a cleanup that the guard began by itself; one that a person asked for is audited where it was asked."""
         if not forced:
-            note = asyncio.create_task(self.audit.record(GUARD, "pool.cleanup", "pool", details=report.to_json()))
+            note = asyncio.create_task(self.audit.record(GUARD, "pool.cleanup", "pool", details=report.audit_json()))
             self._notes.add(note)
             note.add_done_callback(self._notes.discard)
 

@@ -25,6 +25,8 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setattr(script, "STAMP", tmp_path / ".venv" / "stamp.json")
     (tmp_path / "requirements.txt").write_text("")
     (tmp_path / "requirements-dev.txt").write_text("")
+    for name in script.BESIDE:
+        (tmp_path / name).write_text("")
     return script
 
 
@@ -78,7 +80,21 @@ def test_what_is_there_for_tests_is_enough_to_run_but_not_the_other_way_round(
     bootstrap.main(dev=True)
     bootstrap.main(dev=False)
     asked = [line.split()[-1] for line in pip_says.read_text().splitlines() if "pip install" in line]
-    assert asked == ["requirements.txt", "requirements-dev.txt"]
+    assert asked == ["requirements.txt", "requirements-dev.txt", *bootstrap.BESIDE]
+
+
+def test_a_package_beside_the_environment_is_installed_again_when_its_folder_is_gone(
+    bootstrap: ModuleType, pip_says: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "_test_programs", lambda: None)
+    ((name, folder),) = bootstrap.BESIDE.items()
+    bootstrap.main(dev=True)
+    assert pip_says.read_text().splitlines()[1].endswith(f"--require-hashes --target {folder} -r {name}")
+    bootstrap.main(dev=True)
+    assert pip_says.read_text().count("pip install") == 2
+    (tmp_path / folder).rmdir()
+    bootstrap.main(dev=True)
+    assert pip_says.read_text().count("pip install") == 4
 
 
 def test_an_install_that_fails_is_tried_again_by_the_next_start(

@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "spillway-installed.json"
 RUN, DEV = "requirements.txt", "requirements-dev.txt"
+BESIDE = {"requirements-sqlalchemy20.txt": ".cache/sqlalchemy20"}
+"""What tests run against instead of the same package in `.venv`: a locked file and the folder it is installed in."""
 OLDEST = (3, 11)
 PROGRAM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TEST_PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "pgbouncer": ("pgbouncer",)}
@@ -53,7 +55,7 @@ def _with_a_newer_python() -> int:
 def _wanted() -> dict[str, str]:
     """The stamp of an up-to-date `.venv`: a hash per requirements file, with the Python it is for."""
     python = f"{sys.implementation.cache_tag}"
-    return {name: hashlib.sha256(python.encode() + (ROOT / name).read_bytes()).hexdigest() for name in (RUN, DEV)}
+    return {name: hashlib.sha256(python.encode() + (ROOT / name).read_bytes()).hexdigest() for name in (RUN, DEV, *BESIDE)}
 
 
 def _is_ready(wanted: dict[str, str], dev: bool) -> bool:
@@ -61,7 +63,9 @@ def _is_ready(wanted: dict[str, str], dev: bool) -> bool:
         stamp = json.loads(STAMP.read_text())
     except (OSError, ValueError):
         return False
-    names = (RUN, DEV) if dev else (RUN,)
+    names = (RUN, DEV, *BESIDE) if dev else (RUN,)
+    if dev and not all((ROOT / folder).is_dir() for folder in BESIDE.values()):
+        return False
     return (VENV / "bin" / "python").exists() and all(stamp.get(name) == wanted[name] for name in names)
 
 
@@ -78,16 +82,32 @@ def _install(wanted: dict[str, str], dev: bool) -> bool:
             return False
     what = "and what checks it " if dev else ""
     print(f"Installing what Spillway needs {what}into .venv (the first time takes a minute)", flush=True)
-    options = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--require-hashes"]
-    command = [str(VENV / "bin" / "python"), "-m", "pip", "install", *options, "-r", DEV if dev else RUN]
     STAMP.unlink(missing_ok=True)
-    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+    if not (_pip("-r", DEV) and _install_beside() if dev else _pip("-r", RUN)):
         print("The packages could not be installed: the lines above say why. Run the same command to try again.", file=sys.stderr)
         return False
     # Packages that are there already are not compiled by pip, and a start that compiles takes seconds longer.
     subprocess.run([str(VENV / "bin" / "python"), "-m", "compileall", "-q", str(VENV / "lib")], check=False, stdout=subprocess.DEVNULL)
     STAMP.write_text(json.dumps(wanted if dev else {RUN: wanted[RUN]}))
     return True
+
+
+def _install_beside() -> bool:
+    """Install what stands beside `.venv`, each in a folder of its own."""
+    for name, folder in BESIDE.items():
+        shutil.rmtree(ROOT / folder, ignore_errors=True)
+        (ROOT / folder).mkdir(parents=True)
+        if not _pip("--target", folder, "-r", name):
+            shutil.rmtree(ROOT / folder)
+            return False
+    return True
+
+
+def _pip(*what: str) -> bool:
+    """Whether pip has installed `what`, all of it by hash."""
+    options = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--require-hashes"]
+    command = [str(VENV / "bin" / "python"), "-m", "pip", "install", *options, *what]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
 def _has_this_python() -> bool:

@@ -74,7 +74,10 @@ class HolderState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds one connection. `query` is the statement text (no parameters), cut at 200 characters, or ""."""
+    """Who holds one connection. `query` is the statement text (no parameters), cut at 200 characters, or "".
+
+    `stack`: of a suspected leak, the frames that led to the checkout as `module.function:line`, the innermost first.
+    """
 
     id: int
     task: str
@@ -85,6 +88,7 @@ class Holder:
     query: str
     suspected_leak: bool
     backend_pid: int | None = None
+    stack: tuple[str, ...] = ()
 
 
 class CleanupAction(StrEnum):

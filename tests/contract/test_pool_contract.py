@@ -7,7 +7,7 @@ import pytest
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from tests.backend.api.fakes import client_of
 from tests.backend.api.test_bad_input import assert_problem
-from tests.contract.conftest import fill
+from tests.contract.conftest import fill, until
 
 BASE = "/api/v1/health/database"
 
@@ -95,6 +95,30 @@ async def test_a_cleanup_that_the_console_asks_for_by_itself_is_audited_as_its_o
     async with api.client() as client:
         (row,) = (await client.get("/api/v1/audit")).json()["items"]
     assert (row["actor"], row["action"], row["result"]) == ("console", "pool.cleanup", "ok")
+
+
+async def test_the_audit_of_a_cleanup_names_every_victim_what_it_cost_and_what_was_freed(demo_api):
+    async with demo_api.client() as client:
+        await fill(demo_api, client)
+        await until(lambda: all(one.suspected_leak for one in demo_api.guard.holders()))
+        leaks = (await client.get(f"{BASE}/holders")).json()["items"]
+        assert leaks[0]["stack"][0] == leaks[0]["call_site"]
+        done = (await client.post(f"{BASE}/force-cleanup")).json()
+        row = next(row for row in (await client.get("/api/v1/audit")).json()["items"] if row["action"] == "pool.cleanup")
+        leaks_after = (await client.get(f"{BASE}/holders")).json()["leaks"]
+        text = (await client.get("/metrics")).text
+    noted = row["details"]
+    assert noted["duration_ms"] == done["duration_ms"]
+    assert (noted["before"]["checked_out"], noted["after"]["checked_out"], noted["freed"]) == (6, 0, 6)
+    assert sorted(number for victim in noted["victims"] for number in victim["ids"]) == sorted(leak["id"] for leak in leaks)
+    for victim in noted["victims"]:
+        assert victim["action"] == "reclaim"
+        assert victim["holder"].startswith("drill leak POST /api/v1/drill/hold dashboard_app.backend.drill.holds.Holds._hold:")
+        assert victim["reason"].startswith("held for ")
+    assert noted["held_s"] >= 0.3
+    assert (leaks_after["found_total"], leaks_after["reclaimed_total"], len(leaks_after["recent"])) == (6, 6, 6)
+    assert "spillway_pool_leaks_found_total 6.0" in text
+    assert 'spillway_pool_leaks_ended_total{how="reclaimed"} 6.0' in text
 
 
 async def test_a_dry_run_changes_nothing_and_leaves_no_row(api):

@@ -26,6 +26,9 @@ class CleanupReport(Protocol):
     def to_json(self) -> dict[str, Any]:
         """The answer of `force-cleanup`."""
 
+    def audit_json(self) -> dict[str, Any]:
+        """What the audit keeps of it: victims, what was won, what it cost."""
+
 
 class Insight(Protocol):
     """What the guard has measured."""
@@ -74,6 +77,9 @@ class Guard(Protocol):
 
     def holders_json(self) -> dict[str, Any]:
         """Who holds connections, and which code checks them out."""
+
+    def leaks_json(self) -> dict[str, Any]:
+        """Suspected leaks since the start."""
 
     def history(self, minutes: int = 15) -> dict[str, Any]:
         """Usage and waits of the last minutes."""

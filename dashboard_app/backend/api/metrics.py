@@ -64,6 +64,12 @@ class _PoolCollector(Collector):
         yield GaugeMetricFamily("spillway_admission_in_flight", "Database work admitted now.", status["admission"]["in_flight"])
         yield GaugeMetricFamily("spillway_admission_limit", "Database work admitted at most.", status["admission"]["limit"])
         yield CounterMetricFamily("spillway_admission_rejected", "Work refused a place.", status["admission"]["rejected_total"])
+        leaks = self._guard.leaks_json()
+        yield CounterMetricFamily("spillway_pool_leaks_found", "Checkouts that became suspected leaks.", leaks["found_total"])
+        ended = CounterMetricFamily("spillway_pool_leaks_ended", "Suspected leaks that are back, by how.", labels=("how",))
+        for how in ("returned", "reclaimed"):
+            ended.add_metric([how], leaks[f"{how}_total"])
+        yield ended
         level = GaugeMetricFamily("spillway_throttling_level", "1 for the level that holds.", labels=("level",))
         for one in Level:
             level.add_metric([one.value], float(one.value == status["throttling_level"]))

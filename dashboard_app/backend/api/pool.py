@@ -106,9 +106,9 @@ def _add_doing(router: APIRouter, deps: ApiDeps) -> None:
         if body is not None and body.dry_run:
             return answer((await deps.guard.cleanup(dry_run=True)).to_json())
         async with audited(deps, request, "pool.cleanup", "pool") as noted:
-            report = (await deps.guard.cleanup(dry_run=False)).to_json()
-            noted.update({name: report[name] for name in ("closed_idle", "reclaimed", "terminated_backends") if name in report})
-        return answer(report)
+            report = await deps.guard.cleanup(dry_run=False)
+            noted.update(report.audit_json())
+        return answer(report.to_json())
 
 
 def _has_tag(given: str, tag: str) -> bool:

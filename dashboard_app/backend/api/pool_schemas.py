@@ -93,6 +93,7 @@ class HolderOut(Answer):
     query: str
     suspected_leak: bool
     backend_pid: int | None
+    stack: list[str] = Field(description="Of a suspected leak: `module.function:line`, the innermost first. Else empty.")
 
 
 class CallSiteOut(Answer):
@@ -104,11 +105,47 @@ class CallSiteOut(Answer):
     held_s_p95: float | None
 
 
+class LeakOut(Answer):
+    """One checkout that was held for too long and ran nothing; `ended` null: it is out still."""
+
+    id: int
+    task: str
+    route: str
+    call_site: str
+    stack: list[str]
+    held_s: float
+    ended: Literal["returned", "reclaimed"] | None
+
+
+class LeaksOut(Answer):
+    """Suspected leaks since the start, how they ended, and the last 20 of them, newest first."""
+
+    found_total: int
+    returned_total: int
+    reclaimed_total: int
+    recent: list[LeakOut]
+
+
+class ServerOut(Answer):
+    """The server as it sees itself, read every POOL_MONITOR_INTERVAL_S. `may_ask`: what the pools of all instances, and others now, come to."""
+
+    max_connections: int
+    reserved: int
+    sessions: int
+    own_sessions: int
+    own_states: dict[str, int]
+    other_sessions: int
+    instances: int
+    may_ask: int
+
+
 class HoldersOut(Answer):
-    """Who holds connections, oldest first, and which code checks them out."""
+    """Who holds connections, oldest first, which code checks them out, and what was suspected as a leak."""
 
     items: list[HolderOut]
     call_sites: list[CallSiteOut]
+    leaks: LeaksOut
+    server: ServerOut | None
 
 
 class PoolHistoryQuery(Parameters):

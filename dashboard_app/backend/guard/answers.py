@@ -1,12 +1,17 @@
 """The guard's facts as JSON, in the contract's words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from dashboard_app.backend.guard.recorder import Recorder, downsampled
+from dashboard_app.backend.guard.server_view import Overview
+from dashboard_app.model.clock import Clock
 from dashboard_app.model.pool import Holder, Level, PoolCounts, ThrottlingConfig
 from dashboard_app.policy.forecast import Forecast
 from dashboard_app.policy.throttle import Throttle
+
+_POINTS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,34 @@ def status_json(facts: StatusFacts) -> dict[str, object]:
     }
 
 
+def history_json(recorder: Recorder, clock: Clock, minutes: int, percent: Callable[[int], float]) -> dict[str, object]:
+    """The answer of `/api/v1/health/database/history`: the last `minutes`, at most 300 points, and what happened. `percent` is of the capacity."""
+    now, at = clock.monotonic(), clock.now()
+    zero_ms = at.timestamp() * 1000 - now * 1000
+    seconds = recorder.seconds(now, minutes * 60)
+    points = downsampled([(second, percent(top), waiting) for second, top, waiting in seconds], _POINTS)
+    since = at.timestamp() - minutes * 60
+    happenings = [happening for happening in recorder.happenings() if happening.at.timestamp() >= since]
+    return {
+        "points": [[int(zero_ms + second * 1000), usage, waiting] for second, usage, waiting in points],
+        "marks": [{"at": stamp(happening.at), "kind": happening.kind, "text": happening.text} for happening in happenings],
+    }
+
+
+def overview_json(overview: Overview) -> dict[str, object]:
+    """The server's own view, in `holders`."""
+    return {
+        "max_connections": overview.max_connections,
+        "reserved": overview.reserved,
+        "sessions": overview.sessions,
+        "own_sessions": overview.own_sessions,
+        "own_states": dict(overview.own_states),
+        "other_sessions": overview.other_sessions,
+        "instances": len(overview.instances),
+        "may_ask": overview.demand.most,
+    }
+
+
 def config_json(config: ThrottlingConfig) -> dict[str, object]:
     """The answer of `/api/v1/health/database/throttling-config`."""
     return {
@@ -100,4 +133,5 @@ def holder_json(holder: Holder) -> dict[str, object]:
         "query": holder.query,
         "suspected_leak": holder.suspected_leak,
         "backend_pid": holder.backend_pid,
+        "stack": list(holder.stack),
     }

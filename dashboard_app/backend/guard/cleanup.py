@@ -244,7 +244,7 @@ def _let_go(fenced: Fence, ledger: Ledger) -> None:
 
 def _name(checkout: Checkout) -> str:
     """Who holds it, for a person."""
-    return " ".join(part for part in (checkout.task, checkout.route, checkout.call_site) if part)
+    return " ".join(part for part in (checkout.task, checkout.label.route, checkout.call_site) if part)
 
 
 def _since_ms(began: float) -> float:

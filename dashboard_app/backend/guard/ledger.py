@@ -11,20 +11,18 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
 from sqlalchemy.pool import Pool
 
-from dashboard_app.backend.guard.call_site import call_site
 from dashboard_app.backend.guard.checkout import QUERY_CHARS, Checkout
 from dashboard_app.backend.guard.doors import bracket_statements
-from dashboard_app.backend.guard.labels import current_label
+from dashboard_app.backend.guard.leaks import Leak, Leaks
 from dashboard_app.backend.guard.sites import Sites
 from dashboard_app.model.errors import Reclaimed
 
-_KEY = "spillway_checkout"
 TAKEN = "The pool guard took this connection back: it was held for too long and ran nothing."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class IdleConnection:
-    """A connection that lies in the pool. `since`: monotonic seconds."""
+    """A connection that lies in the pool. `since`: monotonic seconds. Not frozen: that would make each return dearer."""
 
     id: int
     since: float
@@ -40,6 +38,7 @@ class Ledger:
         self.sites = Sites()
         self.on_return: Callable[[Checkout, float], None] = lambda _checkout, _now: None
         """Called with each checkout that is over, and when."""
+        self.leaks = Leaks()
         self._monotonic = monotonic
         self._on_failure = on_failure
         self._numbers = itertools.count(1)
@@ -58,6 +57,21 @@ class Ledger:
     def is_out(self, checkout: Checkout) -> bool:
         """True while this very checkout is out."""
         return self._checkouts.get(id(checkout.record)) is checkout
+
+    def look_for_leaks(self, now: float, threshold_s: float) -> None:
+        """Note the checkouts that have become suspected leaks since the last look."""
+        for checkout in self.checkouts():
+            if now - checkout.since < threshold_s:
+                break  # the rest is younger
+            if checkout.leak is None and checkout.is_suspect(now, threshold_s):
+                leak = Leak(checkout.id, checkout.task, checkout.label.route, checkout.trace, checkout.since)
+                with self.lock:
+                    is_news = checkout.note(leak)
+                if not is_news:
+                    continue
+                self.leaks.find(leak, now)
+                if not self.is_out(checkout):  # it came back while it was noted, and nobody knew then
+                    self.leaks.end(leak, now, is_reclaimed=checkout.is_taken)
 
     @contextmanager
     def running(self, handle: Any, query: str) -> Iterator[None]:
@@ -83,7 +97,6 @@ class Ledger:
         pool: Pool = engine.pool
         event.listen(pool, "checkout", self._checked_out)
         event.listen(pool, "checkin", self._checked_in)
-        event.listen(pool, "reset", self._resetting)
         event.listen(pool, "invalidate", self._invalidated)
         event.listen(pool, "close", self._closed)
         event.listen(pool, "detach", self._detached)
@@ -91,20 +104,11 @@ class Ledger:
         bracket_statements(engine.dialect, self._start, self._stop)
 
     def _checked_out(self, _connection: Any, record: Any, handle: Any) -> None:
-        label = current_label()
-        checkout = Checkout(
-            next(self._numbers),
-            record,
-            handle,
-            task=label.task,
-            route=label.route,
-            exempt=label.exempt,
-            call_site=call_site(),
-            since=self._monotonic(),
-        )
-        handle.__dict__[_KEY] = checkout
-        self._idle.pop(id(record), None)
-        self._checkouts[id(record)] = checkout
+        checkout = Checkout(next(self._numbers), record, handle, self._monotonic())
+        handle.spillway_checkout = checkout
+        key = id(record)
+        self._idle.pop(key, None)
+        self._checkouts[key] = checkout
 
     def _checked_in(self, connection: Any, record: Any) -> None:
         checkout = self._checkouts.pop(id(record), None)
@@ -112,16 +116,15 @@ class Ledger:
         if checkout is not None:
             self.sites.add(checkout.call_site, now - checkout.since)
             self.on_return(checkout, now)
+            if checkout.leak is not None:
+                self.leaks.end(checkout.leak, now, is_reclaimed=checkout.is_taken)
         if connection is not None:
             self._idle[id(record)] = IdleConnection(next(self._numbers), now, record)
 
-    def _resetting(self, _connection: Any, record: Any, _state: Any) -> None:
+    def _invalidated(self, _connection: Any, record: Any, _error: BaseException | None) -> None:
         if (checkout := self._checkouts.get(id(record))) is not None:
             with self.lock:
-                checkout.is_returning = True
-
-    def _invalidated(self, _connection: Any, record: Any, _error: BaseException | None) -> None:
-        self._resetting(None, record, None)
+                checkout.is_cut = True
 
     def _closed(self, _connection: Any, record: Any) -> None:
         self._idle.pop(id(record), None)
@@ -162,9 +165,12 @@ class Ledger:
 
 
 def checkout_of(proxy: Any) -> Checkout | None:
-    """The checkout that was noted on the pool's proxy; None for anything else."""
-    found = getattr(proxy, "__dict__", {}).get(_KEY)
-    return found if isinstance(found, Checkout) else None
+    """The checkout that was noted on the pool's proxy; None for anything else. Asking for its `__dict__` would make it slower for good."""
+    try:
+        found: Checkout | None = proxy.spillway_checkout
+    except AttributeError:
+        return None
+    return found
 
 
 def _proxy_of(handle: Any) -> Any:

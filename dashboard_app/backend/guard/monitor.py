@@ -12,6 +12,7 @@ from dashboard_app.backend.guard.bounded import Bounded
 from dashboard_app.backend.guard.limits import GuardLimits
 from dashboard_app.backend.guard.server_view import Overview, ServerView
 from dashboard_app.model.clock import Clock
+from dashboard_app.policy.connections import demand_reason
 
 logger = logging.getLogger("spillway.guard")
 _TICK_S = 1.0
@@ -22,13 +23,14 @@ _PING_ENDS_S = 10.0
 class Monitor:
     """The guard's loops. One ping at a time: a silent one is left running and its answer, when it comes, is the news."""
 
-    def __init__(self, server: ServerView | None, limits: GuardLimits, clock: Clock, bounded: Bounded) -> None:
-        """Nothing runs before `run`."""
+    def __init__(self, server: ServerView | None, limits: GuardLimits, clock: Clock, bounded: Bounded, *, capacity: int) -> None:
+        """Nothing runs before `run`. `capacity`: the most connections the pool opens."""
         self.overview: Overview | None = None
         self._server = server
         self._limits = limits
         self._clock = clock
         self._bounded = bounded
+        self._capacity = capacity
         self._suspicion = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ping: asyncio.Task[bool] | None = None
@@ -96,9 +98,14 @@ class Monitor:
 
     async def _view(self, server: ServerView) -> None:
         """Read the server's own view now and then."""
+        was_too_much = False
         while True:
             try:
-                self.overview = await self._bounded.within(self._limits.heartbeat_s, server.overview())
+                self.overview = await self._bounded.within(self._limits.heartbeat_s, server.overview(self._capacity))
+                reason = demand_reason(self.overview.demand)
+                if reason is not None and not was_too_much:
+                    logger.warning("%s", reason)
+                was_too_much = reason is not None
             except Exception as error:  # noqa: BLE001 - the view is a comfort: without it the guard works on
                 logger.info("the server's view could not be read: %s", type(error).__name__)
                 self.overview = None

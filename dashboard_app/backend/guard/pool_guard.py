@@ -6,14 +6,14 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, asyn
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from dashboard_app.backend.guard.admission import Admission
-from dashboard_app.backend.guard.answers import StatusFacts, config_json, holder_json, stamp, status_json
+from dashboard_app.backend.guard.answers import StatusFacts, config_json, history_json, holder_json, overview_json, status_json
 from dashboard_app.backend.guard.bounded import Bounded
 from dashboard_app.backend.guard.checkout import Checkout
 from dashboard_app.backend.guard.cleanup import Cleanup
@@ -25,18 +25,17 @@ from dashboard_app.backend.guard.labels import labelled
 from dashboard_app.backend.guard.ledger import Ledger
 from dashboard_app.backend.guard.limits import GuardLimits
 from dashboard_app.backend.guard.monitor import Monitor
-from dashboard_app.backend.guard.recorder import Happening, downsampled
+from dashboard_app.backend.guard.reasons import leak_facts, reasons
+from dashboard_app.backend.guard.recorder import Happening
 from dashboard_app.backend.guard.report import CleanupReport
 from dashboard_app.backend.guard.routes import Authorize, guard_routes
 from dashboard_app.backend.guard.server_view import Overview, ServerView
 from dashboard_app.model.clock import Clock, SystemClock
-from dashboard_app.model.pool import Holder, HolderState, PoolCounts, ThrottlingConfig
+from dashboard_app.model.pool import Holder, PoolCounts, ThrottlingConfig
 from dashboard_app.policy.forecast import WINDOW_S, forecast
-from dashboard_app.policy.throttle import LeakFacts, config_for, reasons_for
+from dashboard_app.policy.throttle import config_for
 
 _CLEAN_FROM_PERCENT = 90.0
-_LINGERS_S = 1.0
-_POINTS = 300
 
 
 class PoolGuard:
@@ -79,8 +78,8 @@ class PoolGuard:
         self._bounded = Bounded()
         monotonic = self._clock.monotonic
         self._admission = Admission(self.limits, monotonic)
-        self._gauge = Gauge(self._pool, self._waits, self._admission.queued, self._clock)
-        self._monitor = Monitor(server, self.limits, self._clock, self._bounded)
+        self._gauge = Gauge(self._sync.pool, self._waits, self._admission.queued, self._clock)
+        self._monitor = Monitor(server, self.limits, self._clock, self._bounded, capacity=self._gauge.capacity)
         self._ledger = Ledger(self._sync, monotonic, self._suspects)
         self.insight = Insight(self._gauge, self._clock, self._alive)
         self._ledger.on_return = self._returned
@@ -96,8 +95,15 @@ class PoolGuard:
             bounded=self._bounded,
         )
         self._test = ConnectionTest(engine, self.counts)
-        self._watch_pool()
-        event.listen(self._sync, "engine_disposed", self._watch_pool)
+        watch(
+            self._sync.pool,
+            self._waits,
+            monotonic,
+            self._gauge.note,
+            on_failure=self._suspects,
+            on_successor=self._gauge.follow,
+            demands=self.insight.demands,
+        )
 
     # ---- reading: no I/O, no connection, well under a millisecond
 
@@ -124,8 +130,8 @@ class PoolGuard:
         """What clients are told now."""
         self._refresh()
         counts = self.counts()
-        reasons = self._reasons(counts, call_sites=call_sites)
-        return config_for(self._gauge.throttle, counts.usage_percent, reasons, self._gauge.version, self._clock.now())
+        told = self._reasons(counts, call_sites=call_sites)
+        return config_for(self._gauge.throttle, counts.usage_percent, told, self._gauge.version, self._clock.now())
 
     def config_json(self, *, call_sites: bool = True) -> dict[str, object]:
         """The answer of `throttling-config`."""
@@ -162,7 +168,17 @@ class PoolGuard:
 
     def holders_json(self) -> dict[str, object]:
         """The answer of `holders`."""
-        return {"items": [holder_json(holder) for holder in self.holders()], "call_sites": self.call_sites()}
+        items = [holder_json(holder) for holder in self.holders()]
+        return {"items": items, "call_sites": self.call_sites(), "leaks": self.leaks_json(), "server": self.server_json()}
+
+    def server_json(self) -> dict[str, object] | None:
+        """What the server said last: its limit, whose sessions it has and what ours do; None when it could not be asked."""
+        return None if (overview := self._monitor.overview) is None else overview_json(overview)
+
+    def leaks_json(self) -> dict[str, object]:
+        """Suspected leaks since the start: `{"found_total", "returned_total", "reclaimed_total", "recent": [the last 20, newest first]}`."""
+        self._look_for_leaks()
+        return self._ledger.leaks.to_json(self._clock.monotonic)
 
     def history(self, minutes: int = 15) -> dict[str, object]:
         """`{"points": [[epoch_ms, usage_percent, waiting]…], "marks": [{"at", "kind", "text"}…]}` of the last `minutes` (1..60).
@@ -170,16 +186,7 @@ class PoolGuard:
         At most 300 points, each the highest of its stretch; the oldest first.
         """
         self._refresh()
-        now, at = self._clock.monotonic(), self._clock.now()
-        zero_ms = at.timestamp() * 1000 - now * 1000
-        seconds = self._gauge.recorder.seconds(now, min(max(minutes, 1), 60) * 60)
-        points = downsampled([(second, self._percent(top), waiting) for second, top, waiting in seconds], _POINTS)
-        since = at.timestamp() - minutes * 60
-        happenings = [happening for happening in self._gauge.recorder.happenings() if happening.at.timestamp() >= since]
-        return {
-            "points": [[int(zero_ms + second * 1000), usage, waiting] for second, usage, waiting in points],
-            "marks": [{"at": stamp(happening.at), "kind": happening.kind, "text": happening.text} for happening in happenings],
-        }
+        return history_json(self._gauge.recorder, self._clock, min(max(minutes, 1), 60), self._percent)
 
     def overview(self) -> Overview | None:
         """What the server said last about its sessions, None when it could not be asked."""
@@ -223,6 +230,7 @@ class PoolGuard:
         self._refresh()
         if dry_run:
             return await self._cleanup.dry_run()
+        self._look_for_leaks()
         report = await self._cleanup.perform()
         self._last_cleanup = (self._clock.now(), self._clock.monotonic())
         won = report.reclaimed + report.terminated_backends
@@ -267,10 +275,6 @@ class PoolGuard:
         """The engine's pool now."""
         return cast("QueuePool", self._sync.pool)
 
-    def _watch_pool(self, _engine: Engine | None = None) -> None:
-        """Watch the doors of the engine's pool; again when `engine.dispose()` has made a new one."""
-        watch(self._pool(), self._waits, self._clock.monotonic, self._gauge.note, self._suspects, demands=self.insight.demands)
-
     @asynccontextmanager
     async def _admitted(self) -> AsyncIterator[None]:
         """The block of `admission`; the first checkout in it counts as wanted when the place was."""
@@ -312,10 +316,15 @@ class PoolGuard:
             for callback in self._reachable_listeners:
                 callback(is_reachable)
 
+    def _look_for_leaks(self) -> None:
+        """Note what has become a suspected leak."""
+        self._ledger.look_for_leaks(self._clock.monotonic(), self.limits.leak_threshold_s)
+
     async def _tick(self) -> None:
-        """Once a second: refresh, notice what is lost, and clean up when it is time."""
+        """Once a second: refresh, note what is lost and what has leaked, and clean up when it is time."""
         self._refresh()
         self._alive()
+        self._look_for_leaks()
         if not self.limits.auto_cleanup or self.counts().usage_percent < _CLEAN_FROM_PERCENT:
             return
         if self._last_cleanup is not None and self._clock.monotonic() - self._last_cleanup[1] < self.limits.cooldown_s:
@@ -326,22 +335,8 @@ class PoolGuard:
     def _reasons(self, counts: PoolCounts, *, call_sites: bool) -> list[str]:
         """Why the level is what it is."""
         now = self._clock.monotonic()
-        return reasons_for(counts, self._leak_facts(now, call_sites), self._gauge.throttle, now, self._away_since)
-
-    def _leak_facts(self, now: float, call_sites: bool) -> LeakFacts:
-        """Suspected leaks, and who sits idle in a transaction for a second and more."""
-        checkouts = self._ledger.checkouts()
-        threshold_s = self.limits.leak_threshold_s
-        by_site: dict[str, int] = {}
-        for checkout in checkouts:
-            if now - checkout.idle_since >= _LINGERS_S and checkout.state() is HolderState.IDLE_IN_TRANSACTION:
-                site = checkout.call_site if call_sites else ""
-                by_site[site] = by_site.get(site, 0) + 1
-        return LeakFacts(
-            suspected_leaks=sum(checkout.is_suspect(now, threshold_s) for checkout in checkouts),
-            leak_threshold_s=threshold_s,
-            idle_in_transaction=tuple(sorted(by_site.items(), key=lambda item: -item[1])),
-        )
+        leaks = leak_facts(self._ledger.checkouts(), now, self.limits.leak_threshold_s, call_sites=call_sites)
+        return reasons(counts, leaks, self._gauge.throttle, now, away_since=self._away_since, overview=self._monitor.overview)
 
     def _percent(self, checked_out: int) -> float:
         """Usage in percent, one decimal."""

@@ -101,7 +101,9 @@ def take_back(fenced: Fence) -> None:
 
     The driver's connection is cut without a farewell from the server; a statement cannot be under way.
     """
-    fenced.handle._finalizer.detach()  # noqa: SLF001 - the handle's end must not return the record a second time
+    finalizer = vars(fenced.handle).get("_finalizer")  # 2.0 has none: its handle's end looks whether the record is still its own
+    if finalizer is not None:
+        finalizer.detach()  # the handle's end must not return the record a second time
     record = fenced.checkout.record
     record.invalidate(Reclaimed(TAKEN))
     record.checkin()

@@ -36,17 +36,23 @@ class Recorder:
     def __init__(self) -> None:
         """Nothing seen yet."""
         self._marks: deque[_Mark] = deque(maxlen=KEPT_S)
+        self._newest: _Mark | None = None
         self._happenings: deque[Happening] = deque(maxlen=_EVENTS)
         self._lock = Lock()
 
     def mark(self, now: float, checked_out: int, waiting: int) -> None:
         """At `now` this many connections are in use and this many callers wait."""
         second = int(now)
+        mark = self._newest
+        if mark is not None and mark.second >= second and checked_out <= mark.top and waiting <= mark.waiting:
+            mark.last = checked_out  # nothing to compare and keep: no lock, since this runs twice for a checkout
+            return
         with self._lock:
-            mark = self._marks[-1] if self._marks else None
+            mark = self._newest
             if mark is None or second > mark.second:
                 carried = mark.last if mark is not None else checked_out
-                self._marks.append(_Mark(second, max(carried, checked_out), waiting, checked_out))
+                self._newest = _Mark(second, max(carried, checked_out), waiting, checked_out)
+                self._marks.append(self._newest)
                 return
             mark.top = max(mark.top, checked_out)
             mark.waiting = max(mark.waiting, waiting)

@@ -5,37 +5,63 @@ from threading import Lock
 
 _SITES = 500
 _RECENT = 256
+_GATHERED = 500
 OTHER = "(other)"
 
 
-class Sites:
-    """Totals per call site since the start. At most 500 sites by name, the rest together as "(other)"."""
+class _Site:
+    """The totals of one call site."""
+
+    __slots__ = ("checkouts", "held_s", "recent")
 
     def __init__(self) -> None:
         """No checkout yet."""
-        self._totals: dict[str, tuple[int, float]] = {}
-        self._recent: dict[str, deque[float]] = {}
+        self.checkouts = 0
+        self.held_s = 0.0
+        self.recent: deque[float] = deque(maxlen=_RECENT)
+
+
+class Sites:
+    """Totals per call site since the start. At most 500 sites by name, the rest together as "(other)".
+
+    Returns are gathered first and added up together: each costs its checkout next to nothing.
+    """
+
+    def __init__(self) -> None:
+        """No checkout yet."""
+        self._gathered: deque[tuple[str, float]] = deque()
+        self._sites: dict[str, _Site] = {}
         self._lock = Lock()
 
-    def add(self, site: str, held_s: float) -> None:
-        """One checkout of `site` is back after `held_s`."""
+    def add(self, name: str, held_s: float) -> None:
+        """One checkout of the site `name` is back after `held_s`."""
+        self._gathered.append((name, held_s))
+        if len(self._gathered) >= _GATHERED:
+            self._add_up()
+
+    def _add_up(self) -> None:
+        """Add what was gathered to the totals."""
         with self._lock:
-            name = site if site in self._totals or len(self._totals) < _SITES else OTHER
-            checkouts, total_s = self._totals.get(name, (0, 0.0))
-            self._totals[name] = (checkouts + 1, total_s + held_s)
-            self._recent.setdefault(name, deque(maxlen=_RECENT)).append(held_s)
+            while self._gathered:
+                name, held_s = self._gathered.popleft()
+                site = self._sites.get(name)
+                if site is None:
+                    site = self._sites.setdefault(name if len(self._sites) < _SITES else OTHER, _Site())
+                site.checkouts += 1
+                site.held_s += held_s
+                site.recent.append(held_s)
 
     def rows(self) -> list[dict[str, object]]:
         """One object per site, most connection-seconds first; `held_s_p95` over its last 256 checkouts."""
+        self._add_up()
         with self._lock:
-            totals = sorted(self._totals.items(), key=lambda item: -item[1][1])
-            recent = {site: sorted(held) for site, held in self._recent.items()}
+            known = [(name, site.checkouts, site.held_s, sorted(site.recent)) for name, site in self._sites.items()]
         return [
             {
-                "call_site": site,
+                "call_site": name,
                 "checkouts": checkouts,
                 "held_s_total": round(total_s, 3),
-                "held_s_p95": round(recent[site][(len(recent[site]) * 95 - 1) // 100], 4),
+                "held_s_p95": round(held[(len(held) * 95 - 1) // 100], 4),
             }
-            for site, (checkouts, total_s) in totals
+            for name, checkouts, total_s, held in sorted(known, key=lambda row: -row[2])
         ]

@@ -48,6 +48,9 @@ class FakeCleanup:
     def __init__(self, dry_run: bool) -> None:
         self.dry_run = dry_run
 
+    def audit_json(self) -> dict[str, Any]:
+        return {"closed_idle": 7, "reclaimed": 2, "terminated_backends": 1, "freed": 3, "victims": [{"action": "reclaim", "ids": [1]}]}
+
     def to_json(self) -> dict[str, Any]:
         report = {
             "closed_idle": 7,
@@ -140,7 +143,11 @@ class FakeGuard:
     def holders_json(self) -> dict[str, Any]:
         holder = Holder(1, "request r1", "GET /x", "app.py:1", 3.2, HolderState.IDLE, "", False, 4711)
         sites = [{"call_site": "app.py:1", "checkouts": 3, "held_s_total": 1.5, "held_s_p95": 0.7}]
-        return {"items": [holder_json(holder)], "call_sites": sites}
+        return {"items": [holder_json(holder)], "call_sites": sites, "leaks": self.leaks_json(), "server": None}
+
+    def leaks_json(self) -> dict[str, Any]:
+        leak = {"id": 7, "task": "t", "route": "", "call_site": "app.f:1", "stack": ["app.f:1"], "held_s": 61.0, "ended": "returned"}
+        return {"found_total": 3, "returned_total": 1, "reclaimed_total": 0, "recent": [leak]}
 
     def history(self, minutes: int = 15) -> dict[str, Any]:
         return {"points": [[1, 43.3, minutes]], "marks": [{"at": "2026-01-01T00:00:00.000Z", "kind": "level", "text": "NORMAL"}]}

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import time
 from collections.abc import Callable
 
@@ -109,6 +110,21 @@ async def test_a_block_that_commits_after_the_reclaim_fails_as_reclaimed(address
         with pytest.raises(Reclaimed):
             await work()
         assert system.guard.counts().checked_out == 0
+
+
+async def test_a_reclaimed_connection_that_is_forgotten_gives_no_place_back_twice(address: DatabaseAddress) -> None:
+    async with guarded(address, limits=AT_ONCE) as system:
+        await system.hold(3)
+        await system.hold(3, "idle_in_transaction")
+        await aged()
+        report = await system.guard.cleanup(dry_run=False)
+        assert (report.reclaimed, report.terminated_backends) == (3, 3)
+        before = system.guard.counts()
+        system.held.clear()
+        gc.collect()
+        assert system.guard.counts() == before
+        await system.hold(30)
+        assert system.guard.counts().checked_out == 30
 
 
 async def test_waiters_get_the_places_that_a_cleanup_wins(address: DatabaseAddress) -> None:

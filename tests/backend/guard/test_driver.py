@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from dashboard_app.backend.guard.call_site import UNKNOWN, call_site
+from dashboard_app.backend.guard.call_site import FRAMES, UNKNOWN, call_site, stack, trace
 from dashboard_app.backend.guard.driver import backend_pid, driver_state
 from dashboard_app.backend.guard.sites import OTHER, Sites
 from dashboard_app.model.pool import HolderState
@@ -48,12 +48,26 @@ def test_a_live_connection_knows_its_server_process(driver: object, pid: int | N
 
 
 def test_the_call_site_is_the_applications_innermost_frame() -> None:
-    assert call_site() == f"{__name__}.test_the_call_site_is_the_applications_innermost_frame:{sys._getframe().f_lineno}"
+    found = trace()
+    assert call_site(found) == f"{__name__}.test_the_call_site_is_the_applications_innermost_frame:{sys._getframe().f_lineno - 1}"
+    assert call_site(found) == stack(found)[0]
+
+
+def test_a_stack_is_the_applications_frames_alone_and_bounded() -> None:
+    def down(calls: int) -> tuple[str, ...]:
+        return down(calls - 1) if calls else stack(trace())
+
+    names = [frame.rpartition(":")[0].rpartition(".")[2] for frame in down(3)]
+    assert names[:5] == ["down"] * 4 + ["test_a_stack_is_the_applications_frames_alone_and_bounded"]
+    assert not any("pytest" in frame for frame in down(3))
+    assert len(down(100)) == FRAMES
 
 
 def test_code_of_libraries_alone_has_no_call_site() -> None:
     namespace: dict[str, str] = {}
-    thread = threading.Thread(target=exec, args=(compile("found = call_site()", "<made>", "exec"), {"call_site": call_site}, namespace))
+    thread = threading.Thread(
+        target=exec, args=(compile("found = call_site()", "<made>", "exec"), {"call_site": lambda: call_site(trace(2))}, namespace)
+    )
     thread.start()
     thread.join()
     assert namespace["found"] == UNKNOWN

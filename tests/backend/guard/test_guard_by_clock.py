@@ -78,13 +78,19 @@ def test_a_level_that_was_due_to_fall_has_fallen_when_the_next_checkout_comes(po
     assert pool.level == "NORMAL"
 
 
-def test_one_connection_more_or_less_does_not_move_the_version(pool: Pool) -> None:
-    pool.hold(21)
+@pytest.mark.parametrize(("threshold", "level"), [(21, "MODERATE"), (24, "AGGRESSIVE"), (27, "EMERGENCY")])
+@pytest.mark.parametrize("pause_s", [0.01, 0.9, 7])
+def test_one_connection_more_or_less_round_a_threshold_never_flaps(pool: Pool, threshold: int, level: str, pause_s: float) -> None:
+    told: list[Level] = []
+    pool.guard.on_change(lambda config: told.append(config.level))
+    pool.hold(threshold)
     version = pool.guard.version
-    for held in (20, 21, 22, 21, 20) * 5:
-        pool.hold(held)
-        pool.clock.tick(7)
-        assert (pool.level, pool.guard.version) == ("MODERATE", version)
+    for step in (-1, 0, 1, 0, -1, 0) * 20:
+        pool.hold(threshold + step)
+        pool.clock.tick(pause_s)
+        assert (pool.level, pool.guard.version) == (level, version)
+    assert told[-1] == level
+    assert len(told) == len(set(told))  # each level on the way up was told once
 
 
 def test_each_change_has_a_new_version_hint_and_etag(pool: Pool) -> None:
@@ -198,9 +204,10 @@ class Server:
     async def terminate(self, backends: Sequence[Backend]) -> set[int]:
         raise AssertionError(backends)
 
-    async def overview(self) -> Overview:
+    async def overview(self, capacity: int) -> Overview:
         if self.error is not None:
             raise self.error
+        assert capacity == 30
         return Overview(100, 7, 3)
 
 

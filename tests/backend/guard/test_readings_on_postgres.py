@@ -1,7 +1,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy import text
@@ -12,8 +13,16 @@ from dashboard_app.backend.guard import GuardLimits
 from dashboard_app.model.errors import DatabaseUnavailable
 from dashboard_app.model.pool import Level
 from dashboard_app.store.address import DatabaseAddress
-from tests.backend.guard.conftest import Guarded, gathered, guarded, until
+from tests.backend.guard.conftest import Guarded, engine_on, gathered, guarded, until
 from tests.conftest import PostgresForTests
+
+
+@asynccontextmanager
+async def asyncpg_session(address: DatabaseAddress, name: str) -> AsyncIterator[None]:
+    engine = engine_on(address, name)
+    async with engine.connect():
+        yield
+    await engine.dispose()
 
 
 def all_readings(system: Guarded) -> float:
@@ -238,29 +247,33 @@ async def test_the_servers_own_view_counts_our_sessions(address: DatabaseAddress
         await gathered(monitor)
         overview = system.guard.overview()
         assert overview is not None
-        assert overview.own_sessions == 3
+        assert (overview.own_sessions, overview.own_states) == (3, {"idle": 3})
         assert overview.max_connections >= overview.sessions >= 4
 
 
-async def test_2000_random_cancellations_leak_nothing(address: DatabaseAddress, sessions: Callable[[], int]) -> None:
-    async with guarded(address, pool_size=4, max_overflow=2, pool_timeout=5, limits=GuardLimits(max_concurrent_requests=5)) as system:
-
-        async def work() -> None:
-            async with system.guard.admission(), system.engine.connect() as connection:
-                await connection.execute(text("SELECT pg_sleep(0.001)"))
-
-        for wave in range(100):
-            tasks = [asyncio.create_task(work()) for _ in range(20)]
-            for number, task in enumerate(tasks):
-                if (number * 7 + wave) % 3 == 0:
-                    await asyncio.sleep(0)
-                if (number + wave) % 5 == 0:
-                    await asyncio.sleep((wave % 11) * 0.0003)
-                task.cancel()
-            await gathered(*tasks)
-        await until(lambda: system.guard.counts().checked_out == 0)
-        admission = system.guard.status()["admission"]
-        assert isinstance(admission, dict)
-        assert (system.guard.holders(), system.guard.counts().waiting, admission["in_flight"]) == ([], 0, 0)
-        await until(lambda: sessions() == system.guard.counts().idle)
-        await asyncio.wait_for(gathered(*(work() for _ in range(5))), 5)
+async def test_pools_that_may_ask_for_more_than_the_server_has_are_told_in_words(
+    address: DatabaseAddress, caplog: pytest.LogCaptureFixture
+) -> None:
+    quick = GuardLimits(auto_cleanup=False, monitor_interval_s=0.05)
+    async with guarded(address, monitored=True, limits=quick) as system:
+        await until(lambda: system.guard.overview() is not None)
+        overview = system.guard.overview()
+        assert overview is not None
+        assert (overview.demand.available, overview.demand.is_too_much) == (overview.max_connections - overview.reserved, False)
+        assert [(instance.pool, instance.control) for instance in overview.instances] == [(30, 2)]
+        assert overview.reserved >= 3
+        async with (
+            guarded(address, monitored=True, limits=quick, pool_size=150),
+            guarded(address, monitored=True, limits=quick),
+            asyncpg_session(address, "psql"),
+        ):
+            said = f"may ask for {{}} of {overview.demand.available} connections of the server"
+            await until(lambda: len(system.guard.status()["reasons"]) == 2)  # type: ignore[arg-type]
+            await until(lambda: "1 instance × 160 + 2 instances × 30 + 6 of their control pools + " in system.guard.status()["reasons"][1])  # type: ignore[index]
+            server = system.guard.holders_json()["server"]
+            assert isinstance(server, dict)
+            assert said.format(server["may_ask"]) in str(system.guard.throttling_config().reasons)
+            assert (server["instances"], server["may_ask"]) == (3, 226 + server["other_sessions"])
+            assert server["other_sessions"] >= 1
+        assert said.format(server["may_ask"]) in caplog.text
+        await until(lambda: len(system.guard.status()["reasons"]) == 1)  # type: ignore[arg-type]
