@@ -240,6 +240,20 @@ async def test_what_no_page_sends_changes_nothing(console):
     assert all(minutes == "" or int(minutes) > 0 for minutes in LASTS)
 
 
+@pytest.mark.parametrize(
+    ("settings", "size", "least"),
+    [({"breaker_window": "count", "breaker_window_calls": 10}, 10, 10), ({"breaker_window": "time", "breaker_window_s": 5}, 5, 20)],
+)
+def test_a_window_by_setting_opens_the_consoles_breaker(tmp_path, settings, size, least):
+    made = Console(Settings(data_dir=tmp_path, backend_url="http://127.0.0.1:9", breaker_failure_threshold=100, **settings), ManualClock())
+    api = made.breakers["api"]
+    assert (api.limits.rates.size, api.limits.rates.min_calls) == (size, least)
+    for number in range(least):
+        assert api.state is BreakerState.CLOSED
+        (api.failed(api.ask(), FAILURE) if number % 2 else api.succeeded(api.ask()))
+    assert (api.state, api.transitions()[-1].cause) == (BreakerState.OPEN, "failure_rate")
+
+
 async def test_the_lanes_tell_where_each_source_is(console):
     lane = console.loader.health
     lane.set_sources({1, 2, 3}, {})

@@ -1,6 +1,7 @@
 """The console over this process's own API: identity in the scope, time limits, changes that run to their end."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class Api:
         self.status, self.body = 200, b"{}"
         self.delay_s = 0.0
         self.finished = 0
+        self.retry_after: bytes | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body = b""
@@ -44,7 +46,8 @@ class Api:
         await asyncio.sleep(self.delay_s)
         if self.status == 0:
             raise RuntimeError("crash")
-        await send({"type": "http.response.start", "status": self.status, "headers": [(b"content-type", b"application/json")]})
+        headers = [(b"content-type", b"application/json")] + ([(b"retry-after", self.retry_after)] if self.retry_after else [])
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
         self.finished += 1
 
@@ -176,6 +179,40 @@ async def test_a_click_that_is_given_up_is_no_failure(tmp_path: Path) -> None:
     await asyncio.gather(asking, return_exceptions=True)
     await until(lambda: console.queue.figures().running == 0)
     assert console.breakers["api"].reading().failure_count == 0
+
+
+@pytest.mark.parametrize(("status", "asked"), [(503, 3), (404, 1), (200, 1)])
+async def test_what_a_person_reads_is_tried_three_times_when_the_server_fails_and_once_else(
+    tmp_path: Path, status: int, asked: int
+) -> None:
+    api = Api()
+    api.status = status
+    console = console_over(api, tmp_path)
+    now = console.clock.now()
+    with contextlib.suppress(BackendFailed, NotFound):
+        await console.backend.history(1, "latency_ms", now, now, principal=ADMIN)
+    assert len(api.seen) == asked
+    assert console.queue.figures().running == 0
+
+
+async def test_a_change_is_never_sent_twice(tmp_path: Path) -> None:
+    api = Api()
+    api.status = 503
+    with pytest.raises(BackendFailed):
+        await console_over(api, tmp_path).backend.create_source(ADMIN, NEW)
+    assert len(api.seen) == 1
+
+
+async def test_after_a_429_the_next_request_waits_for_its_retry_after(tmp_path: Path) -> None:
+    api = Api()
+    api.status, api.retry_after = 429, b"1"
+    console = console_over(api, tmp_path)
+    with pytest.raises(BackendFailed):
+        await console.backend.health(1, principal=ADMIN)
+    api.status, began = 404, console.clock.monotonic()
+    with pytest.raises(NotFound):
+        await console.backend.health(2, principal=ADMIN)
+    assert console.clock.monotonic() - began >= 0.95
 
 
 async def test_what_a_server_does_not_offer_is_none(tmp_path: Path) -> None:
