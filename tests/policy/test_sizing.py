@@ -47,12 +47,14 @@ def test_two_connections_serve_three_in_the_order_they_came() -> None:
 pieces = st.builds(Demand, st.floats(0, 100, allow_nan=False), st.floats(0.001, 20, allow_nan=False))
 
 
+@settings(deadline=None)
 @given(st.lists(pieces, max_size=60), st.integers(1, 8))
 def test_the_replay_is_what_a_discrete_event_simulation_does(work: list[Demand], connections: int) -> None:
     ordered = sorted(work, key=lambda demand: demand.arrived)
     assert waits(ordered, connections) == pytest.approx(simulated(ordered, connections), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(st.lists(pieces, min_size=1, max_size=60))
 def test_with_as_many_as_were_ever_wanted_at_once_nobody_waits_and_with_one_less_somebody_does(work: list[Demand]) -> None:
     ordered = sorted(work, key=lambda demand: demand.arrived)
@@ -62,7 +64,7 @@ def test_with_as_many_as_were_ever_wanted_at_once_nobody_waits_and_with_one_less
         assert max(waits(ordered, most - 1)) > 0
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(pieces, min_size=LEAST_CHECKOUTS, max_size=LEAST_CHECKOUTS + 30))
 def test_more_connections_never_wait_longer(work: list[Demand]) -> None:
     told = sizing(work)
