@@ -48,7 +48,7 @@ def spillway(fresh_database: DatabaseAddress, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("SPILLWAY_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("SPILLWAY_DATABASE_URL", url_of(fresh_database))
 
-    def run(*words: str, given: str = "") -> Result:
+    def run(*words: str, given: str | bytes = "") -> Result:
         return CliRunner().invoke(app, list(words), input=given, prog_name="spillway")
 
     return run
@@ -120,6 +120,11 @@ def test_what_cannot_be_done_is_said_on_stderr_without_a_trace(spillway, words, 
     assert "Traceback" not in said.stderr
     if code == 1:
         assert len(said.stderr.splitlines()) == 1
+
+
+def test_a_file_of_bytes_is_no_list_of_sources(spillway):
+    said = spillway("sources", "import", "-", given=b"\xff\xfe\0sources")
+    assert (said.exit_code, said.stdout, said.stderr) == (1, "", "-: this is not text in UTF-8\n")
 
 
 def test_a_token_is_alone_on_stdout_and_loses_its_power_by_name(spillway):

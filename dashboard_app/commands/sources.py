@@ -8,7 +8,7 @@ import typer
 
 from dashboard_app.backend.sources.exchange import TEXT_LIMIT_BYTES, ImportReport, export_sources, import_sources
 from dashboard_app.commands.workplace import FAILED, WRONG_USAGE, Workplace, asked_password, run, table
-from dashboard_app.model.errors import InvalidInput, NotFound
+from dashboard_app.model.errors import NotFound
 from dashboard_app.model.source import Source, SourceKind, SourceSettings, TestReport
 
 app = typer.Typer(
@@ -167,12 +167,13 @@ def _options(given: list[str]) -> dict[str, str]:
 
 
 def _text_of(file: str) -> str:
-    """What is in the file. A file that cannot be read is wrong usage."""
+    """What is in the file. A file that cannot be read is wrong usage; one that holds no text has failed."""
     try:
         raw = sys.stdin.buffer.read(TEXT_LIMIT_BYTES + 1) if file == "-" else Path(file).read_bytes()
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"{file} is not UTF-8 text") from error
+        typer.echo(f"{file}: this is not text in UTF-8", err=True)
+        raise typer.Exit(FAILED) from error
     except OSError as error:
         typer.echo(f"{file}: {error.strerror}", err=True)
         raise typer.Exit(WRONG_USAGE) from error

@@ -39,9 +39,13 @@ class ActionTable:
             return fixed
         return next((call.action for call in self._patterns if call.method == method and call.pattern.match(path)), None)
 
+    def own_methods_of(self, path: str) -> tuple[str, ...]:
+        """The methods of a path that is named outright, sorted; none for one that only a pattern such as `/{id}` meets."""
+        return tuple(sorted(method for method, fixed in self._fixed if fixed == path))
+
     def methods_of(self, path: str) -> tuple[str, ...]:
         """The methods `path` knows, sorted; none when there is no such path."""
-        return tuple(sorted({call.method for call in self.calls if call.pattern.match(path)}))
+        return self.own_methods_of(path) or tuple(sorted({call.method for call in self._patterns if call.pattern.match(path)}))
 
 
 def table_of(app: FastAPI) -> ActionTable:

@@ -81,11 +81,16 @@ def _field(loc: tuple[Any, ...]) -> str:
 
 
 async def _validation(request: Request, error: Exception) -> Response:
-    """A request that does not fit its schema: 422 with a reason per field; an impossible id in the path: 404."""
+    """A request that does not fit its schema: 422 with a reason per field; an impossible id in the path: 404.
+
+    The word of a path that is named outright, such as `/test`, is no id of the path beside it: 405 with the methods it knows.
+    """
     if not isinstance(error, RequestValidationError):
         raise error
     found = error.errors()
     if any(one["loc"][:1] == ("path",) for one in found):
+        if own := request.app.state.actions.own_methods_of(request.url.path):
+            return await _http(request, HTTPException(405, headers={"Allow": ", ".join(own)}))
         return from_error(NotFound("There is no such thing."), instance=request.url.path)
     if any(one["type"] == "json_invalid" for one in found):
         malformed = InvalidInput("The body is not JSON.", ({"field": "body", "message": "this is not JSON"},))

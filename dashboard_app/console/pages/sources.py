@@ -166,7 +166,7 @@ def _filters() -> rx.Component:
             class_name="btn ghost sel",
             title="Change the order",
         ),
-        class_name="filters",
+        class_name="filters steady",
     )
 
 

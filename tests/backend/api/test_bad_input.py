@@ -349,6 +349,9 @@ async def test_an_unknown_path_is_a_404_document(client, method, path):
     [
         ("PUT", "/scan/data-sources/1", "DELETE, GET, PATCH"),
         ("DELETE", "/scan/data-sources", "GET, POST"),
+        ("DELETE", "/scan/data-sources/health", "GET"),
+        ("PUT", "/scan/data-sources/stats", "GET"),
+        ("GET", "/scan/data-sources/test", "POST"),
         ("POST", "/api/v1/audit", "GET"),
         ("PUT", "/api/v1/alerts/1/silence", "DELETE, POST"),
         ("PUT", "/api/v1/alert-rules", "GET, POST"),
