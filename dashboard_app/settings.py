@@ -138,7 +138,7 @@ class Settings(BaseSettings):
     metrics_retries: int = _knob(1, "Retries of a failed metrics request.", ge=0, le=10)
     metrics_retry_delay_s: Seconds = _knob(5.0, "Pause before a retry (with jitter).")
     pace: Annotated[Literal["batched", "adaptive"], AnyCase] = _knob(
-        "batched", "batched: exactly the plan above. adaptive: no idle waits, follows the backend's hint.", built=False
+        "batched", "batched: exactly the plan above. adaptive: no idle waits, follows the backend's hint."
     )
 
     queue_concurrency: Count = _knob(5, "Requests of the console in flight, at most (an operator's click has 2 places beside them).")

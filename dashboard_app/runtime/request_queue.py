@@ -14,6 +14,7 @@ from enum import IntEnum
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import DeadlinePassed, QueueFull
 from dashboard_app.policy.pacing import Bucket
+from dashboard_app.runtime.paced_line import PacedLine
 
 _WAITS_KEPT = 200
 
@@ -96,6 +97,18 @@ class RequestQueue:
         self._last_start: float | None = None
         self._totals = _Totals()
         self._alarm: asyncio.Task[None] | None = None
+        self.paced = PacedLine(clock, timeout_s=limits.timeout_s, at_most=limits.max_waiting, look=self._look)
+        """Requests of the adaptive window: behind whoever else may start, by the server's limits alone."""
+
+    @property
+    def running(self) -> int:
+        """Requests under way, the paced among them."""
+        return self._running + self._running_beside + self.paced.running
+
+    def allow_paced(self, places: int) -> None:
+        """Let a paced request start while fewer than `places` requests of all sorts are under way."""
+        self.paced.places = places
+        self._look()
 
     def follow(self, throttling: Throttling | None) -> None:
         """Obey `throttling` from the next start on. The bucket is full at first and never refilled by a change."""
@@ -130,9 +143,10 @@ class RequestQueue:
     def figures(self) -> QueueFigures:
         """The queue in numbers."""
         by_priority = {priority.name.lower(): len(waiters) for priority, waiters in self._waiting.items()}
+        by_priority[Priority.BACKGROUND.name.lower()] += len(self.paced)
         waits = sorted(self._totals.waits_s)
         return QueueFigures(
-            running=self._running + self._running_beside,
+            running=self.running,
             waiting=sum(by_priority.values()),
             waiting_by_priority=by_priority,
             started_total=self._totals.started,
@@ -146,6 +160,7 @@ class RequestQueue:
         for waiters in self._waiting.values():
             while waiters:
                 self._refuse(waiters.popleft(), QueueFull("the queue is closed"))
+        self.paced.close()
         if self._alarm is not None:
             self._alarm.cancel()
             await asyncio.wait({self._alarm})
@@ -201,10 +216,14 @@ class RequestQueue:
         self._expire(now)
         while (choice := self._next_in_line()) is not None and self._earliest_start(now) <= now:
             self._grant(*choice, now)
+        while self._has_paced_place() and self._earliest_of_any(now) <= now:
+            self._totals.waits_s.append(self.paced.grant(now))
+            self._count_start(now)
         self._set_alarm(now)
 
     def _expire(self, now: float) -> None:
         """End waits past their deadline. Deadlines are in order of arrival, so only the heads are looked at."""
+        self._totals.timed_out += self.paced.expire(now)
         for waiters in self._waiting.values():
             while waiters and waiters[0].deadline <= now:
                 self._totals.timed_out += 1
@@ -213,7 +232,7 @@ class RequestQueue:
     def _next_in_line(self) -> tuple[_Waiter, bool] | None:
         """The next waiter that has a place, and whether that is one beside the ordinary ones; None: nobody has."""
         throttling = self._throttling
-        if throttling is not None and self._running + self._running_beside >= throttling.max_concurrent:
+        if throttling is not None and self.running >= throttling.max_concurrent:
             return None
         has_ordinary = self._running < self._limits.concurrency
         for priority, waiters in self._waiting.items():
@@ -227,9 +246,22 @@ class RequestQueue:
 
     def _earliest_start(self, now: float) -> float:
         """When the interval, the server's delay and its requests per minute allow the next start."""
-        delay_s = max(self._limits.interval_s, self._throttling.delay_s if self._throttling else 0.0)
-        spaced = now if self._last_start is None else self._last_start + delay_s
-        return max(spaced, self._bucket.next_token(now) if self._bucket else now)
+        spaced = now if self._last_start is None else self._last_start + self._limits.interval_s
+        return max(spaced, self._earliest_of_any(now))
+
+    def _earliest_of_any(self, now: float) -> float:
+        """When the server's delay and its requests per minute allow the next start, paced or not."""
+        if self._throttling is None or self._bucket is None:
+            return now
+        starts = [start for start in (self._last_start, self.paced.last_start) if start is not None]
+        return max(max(starts, default=now - self._throttling.delay_s) + self._throttling.delay_s, self._bucket.next_token(now))
+
+    def _has_paced_place(self) -> bool:
+        """True when a paced request waits and has a place."""
+        throttling = self._throttling
+        if not len(self.paced) or self.running >= self.paced.places:
+            return False
+        return throttling is None or (not throttling.clicks_only and self.running < throttling.max_concurrent)
 
     def _grant(self, waiter: _Waiter, is_beside: bool, now: float) -> None:
         """Start one request."""
@@ -241,17 +273,25 @@ class RequestQueue:
         else:
             self._running += 1
         self._last_start = now
+        self._count_start(now)
+        self._totals.waits_s.append(now - waiter.since)
+        waiter.granted.set_result(is_beside)
+
+    def _count_start(self, now: float) -> None:
+        """Count a start, by the server's limit, too."""
         if self._bucket is not None:
             self._bucket = self._bucket.taken(now)
         self._totals.started += 1
-        self._totals.waits_s.append(now - waiter.since)
-        waiter.granted.set_result(is_beside)
 
     def _set_alarm(self, now: float) -> None:
         """Sleep until the next start that is only a matter of time, or the next deadline."""
         moments = [waiters[0].deadline for waiters in self._waiting.values() if waiters]
         if moments and self._next_in_line() is not None:
             moments.append(self._earliest_start(now))
+        if self.paced.deadline is not None:
+            moments.append(self.paced.deadline)
+        if self._has_paced_place():
+            moments.append(self._earliest_of_any(now))
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None

@@ -36,6 +36,8 @@ class Call:
     on_start: Callable[[], None] = _nothing
     is_known_sick: bool = False
     """The source has failed before: another failure is its own and says nothing of the server."""
+    is_paced: bool = False
+    """A window decides when it starts, not the queue's concurrency and interval."""
 
 
 class Caller:
@@ -61,7 +63,7 @@ class Caller:
         """
         if not call.may_try and not self._breaker.lets_through:
             self._breaker.ask(may_try=False)
-        async with self._queue.place(call.priority) as left_s:
+        async with self._queue.paced.place() if call.is_paced else self._queue.place(call.priority) as left_s:
             return await self._ticketed(call, parse, min(left_s, self._request_timeout_s))
 
     async def guard(
