@@ -22,6 +22,7 @@ SLOW_BULK_S = 2.0
 REST_S = 5.0
 """After so long without an answer the window is the first one again: nobody knows who came meanwhile."""
 _WEIGHT = 0.125
+_ROUNDING = 1e-9
 
 
 class Signal(Enum):
@@ -68,6 +69,8 @@ class Window:
     backed_off_at: float | None = None
     good_start: float | None = None
     """The newest start of a request that was answered well in good time."""
+    filled_at: float | None = None
+    """When the window was used in full the last time."""
 
     @staticmethod
     def opened(first: int, flying: tuple[tuple[int, float], ...] = ()) -> "Window":
@@ -81,7 +84,12 @@ class Window:
 
     def at_once(self, most: int) -> int:
         """How many may be under way when `most` places are given."""
-        return min(int(self.size), most)
+        return min(self.whole, most)
+
+    @property
+    def whole(self) -> int:
+        """The size in requests; a sum of thirds is a whole one."""
+        return int(self.size + _ROUNDING)
 
     def next_start(self, most: int, now: float) -> float | None:
         """The earliest moment for the next start; None: not before an answer. What hangs for HOLD_S takes no room any more."""
@@ -94,7 +102,8 @@ class Window:
         """The window after the start of request `key`."""
         has_rested = not self.flying and self.last_answer is not None and now - self.last_answer >= REST_S
         size = min(self.size, float(self.first)) if has_rested else self.size
-        return replace(self, size=size, flying=(*self.flying, (key, now)))
+        after = replace(self, size=size, flying=(*self.flying, (key, now)))
+        return replace(after, filled_at=now) if after.in_flight >= after.whole else after
 
     def answered(self, key: int, now: float, signal: Signal, most: int, *, is_bulk: bool = False) -> "Window":
         """The window after the outcome of request `key`."""
@@ -107,7 +116,7 @@ class Window:
         if signal is Signal.REFUSED or (self._is_slow(took_s, signal, is_bulk=is_bulk) and not self._is_overtaken(start)):
             after = _backed_off(after, start, now)
         elif signal is Signal.GOOD and not self._is_slow(took_s, signal, is_bulk=is_bulk):
-            after = replace(after, size=self._grown(most), good_start=max(start, self.good_start or start))
+            after = replace(after, size=self._grown(start, most), good_start=max(start, self.good_start or start))
         if signal is Signal.GOOD and not is_bulk:
             usual_s = took_s if self.usual_s is None else self.usual_s + _WEIGHT * (took_s - self.usual_s)
             after = replace(after, usual_s=usual_s)
@@ -125,10 +134,11 @@ class Window:
         """True when a request that began later was answered in good time: then the source is slow, not the server."""
         return self.good_start is not None and self.good_start > start
 
-    def _grown(self, most: int) -> float:
-        """One more for each window of good answers, only while the window is used in full, never above `most`."""
-        is_full = self.in_flight >= int(self.size)
-        return self.size if not is_full or self.size >= most else min(self.size + 1.0 / self.size, float(most))
+    def _grown(self, start: float, most: int) -> float:
+        """One more for each window of good answers, if it was full while the request was under way, never above `most`."""
+        if self.filled_at is None or self.filled_at < start or self.size >= most:
+            return self.size
+        return min(self.size + 1.0 / self.whole, float(most))
 
 
 def _backed_off(window: Window, start: float, now: float) -> Window:
