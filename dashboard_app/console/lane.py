@@ -47,6 +47,7 @@ class Lane:
         self._request_count = 0
         self._not_before = 0.0
         self._bulk_from = 0.0
+        self._bulks = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = Wake(clock)
         self.on_progress: Callable[[], None] = lambda: None
@@ -126,7 +127,8 @@ class Lane:
     def _scope(self, now: float) -> Scope:
         """What the pace allows the next choice."""
         has_bulk = self._tempo.is_adaptive and self._read_many is not None and now >= self._bulk_from
-        return Scope(self._visible(), self._tempo.suspects_at_most, BULK_AT_MOST if has_bulk else 1)
+        has_place = self._bulks < self._tempo.bulks_at_most
+        return Scope(self._visible(), self._tempo.suspects_at_most, (BULK_AT_MOST if has_place else 0) if has_bulk else 1)
 
     def _start(self, choice: Choice) -> None:
         """Let a waiting retry go on, or start a reading."""
@@ -215,7 +217,7 @@ class Lane:
             return
         outing = self._outing(ReadHow(paced=True), holds=True, is_bulk=True)
         failure: SpillwayError | None = None
-        well: frozenset[int] = frozenset()
+        self._bulks += 1
         try:
             well = await self._read_many(source_ids, outing.how)
         except TryLater as caught:
@@ -223,11 +225,13 @@ class Lane:
         except Refused as caught:
             failure, self._bulk_from = caught, math.inf
         except BackendFailed as caught:
-            failure, self._bulk_from = caught, self._clock.monotonic() + self._rules.refetch_s
+            failure, self._bulk_from = caught, self._clock.monotonic() + self._rules.refetch_s / 2.0
         else:
             self._took_many(source_ids, well)
         finally:
-            outing.ended(Signal.NOTHING if isinstance(failure, Refused) else signal_of(failure))
+            has_hung = failure is None and len(well) < len(source_ids)  # then its time says nothing of the server
+            outing.ended(Signal.NOTHING if has_hung or isinstance(failure, Refused) else signal_of(failure))
+            self._bulks -= 1
             self._roster.busy.difference_update(source_ids)
             self._moved()
 

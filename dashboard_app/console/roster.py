@@ -19,7 +19,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What the pace allows the next choice: sources in view, places for suspects, sources in one request (1: no bulk read)."""
+    """What the pace allows the next choice: sources in view, places for suspects, and sources in one request.
+
+    `bulk_at_most` 1: no bulk reads; 0: enough of them are under way, nobody but suspects may be read now.
+    """
 
     visible: frozenset[int]
     suspects_at_most: int
@@ -102,7 +105,16 @@ class Roster:
         self._tracks = {key: Track(t.read_at, t.failures, min(t.next_slow_at, now)) for key, t in self._tracks.items()}
 
     def begin_when_due(self, now: float) -> None:
-        """Begin the regular round, or a small one for sources that are new or whose reading from disk has grown too old."""
+        """Begin the regular round, or a small one for sources that are new or whose reading from disk has grown too old.
+
+        A round that waits for nobody but suspects holds up no regular one: they go over into it.
+        """
+        if self._round is not None and self._is_held_by_suspects(now):
+            late, self._round.pending = self._round.pending, set()
+            self._round.failed |= late
+            self._end_when_done()
+            due = {key for key, track in self._tracks.items() if track.is_due(now, self._rules)}
+            self._begin(now, due | (late & self._tracks.keys()), is_regular=True)
         if self._round is not None or not self._tracks:
             return
         if self._regular_at is None or now >= self._regular_at:
@@ -116,14 +128,14 @@ class Roster:
             slow = {key: track for key, track in self._tracks.items() if track.is_slow and self._may_start_slow(key, track, now)}
             if slow:
                 return Choice((min(slow, key=lambda key: slow[key].next_slow_at),), is_slow=True)
-        free = self._free()
+        free, suspects = self._free()
         if sum(map(self.is_suspect, self.busy - self.waiting - self.slow_running)) >= scope.suspects_at_most:
-            free = {key: track for key, track in free.items() if not self.is_suspect(key)}
-        first = first_of(free, scope.visible)
-        if first is None or scope.bulk_at_most == 1 or self.is_suspect(first):
+            suspects = {}
+        candidates = suspects if scope.bulk_at_most == 0 else free | suspects
+        first = first_of(candidates, scope.visible)
+        if first is None or scope.bulk_at_most <= 1 or first in suspects:
             return None if first is None else Choice((first,))
-        calm = {key: track for key, track in free.items() if not self.is_suspect(key)}
-        return Choice(in_order(calm, scope.visible)[: scope.bulk_at_most])
+        return Choice(in_order(free, scope.visible)[: scope.bulk_at_most])
 
     def next_moment(self, now: float) -> float | None:
         """When something is due with nothing else happening."""
@@ -131,6 +143,8 @@ class Roster:
         if self._round is None and self._regular_at is not None and self._tracks:
             overdue = [at for track in self._tracks.values() if (at := track.overdue_at(self._rules)) is not None]
             moments = [self._regular_at, *overdue]
+        if self._round is not None and (end := self._round.began + self._rules.refetch_s) > now:
+            moments.append(end)
         if not self.slow_running:
             moments += [track.next_slow_at for key, track in self._tracks.items() if track.is_slow and key not in self.busy]
         return max(min(moments), now) if moments else None
@@ -182,11 +196,20 @@ class Roster:
             self._round.failed.add(source_id)
         self._end_when_done()
 
-    def _free(self) -> dict[int, Track]:
-        """Sources of the round that may be read now and do not belong to the slow lane."""
+    def _free(self) -> tuple[dict[int, Track], dict[int, Track]]:
+        """Sources of the round that may be read now and do not belong to the slow lane: the calm ones, and the suspects."""
         pending = self._round.pending & self._tracks.keys() if self._round else set()
         able = {key: self._tracks[key] for key in pending if key not in self.busy or key in self.waiting}
-        return {key: track for key, track in able.items() if not track.is_slow}
+        normal = {key: track for key, track in able.items() if not track.is_slow}
+        suspects = {key: track for key, track in normal.items() if self.is_suspect(key)}
+        return {key: track for key, track in normal.items() if key not in suspects}, suspects
+
+    def _is_held_by_suspects(self, now: float) -> bool:
+        """True when the next regular round is due and all that the one under way still waits for are suspects."""
+        under_way = self._round
+        if under_way is None or not under_way.is_regular or now < under_way.began + self._rules.refetch_s:
+            return False
+        return all(map(self.is_suspect, under_way.pending))
 
     def _may_start_slow(self, source_id: int, track: Track, now: float) -> bool:
         """True when its interval is over, or its last retry waits for a turn."""

@@ -38,8 +38,13 @@ class Tempo:
 
     @property
     def suspects_at_most(self) -> int:
-        """How many requests to sources that have just failed may be under way: by the window a third, so that the living go on."""
-        return max(self.at_once // _SUSPECTS_SHARE, 1) if self.is_adaptive else self._plan.batch_size
+        """How many requests to sources that have just failed may be under way: a third of the window's places, so that the living go on."""
+        return max(self._places() // _SUSPECTS_SHARE, 1) if self.is_adaptive else self._plan.batch_size
+
+    @property
+    def bulks_at_most(self) -> int:
+        """Bulk reads at once: the batch size, whatever the window, for each of them is many probes at the server."""
+        return self._plan.batch_size
 
     def set_adaptive(self, is_adaptive: bool) -> None:
         """Go on by the other pace; what is under way keeps its place."""

@@ -101,7 +101,7 @@ class Window:
     def started(self, key: int, now: float) -> "Window":
         """The window after the start of request `key`."""
         has_rested = not self.flying and self.last_answer is not None and now - self.last_answer >= REST_S
-        size = min(self.size, float(self.first)) if has_rested else self.size
+        size = float(self.first) if has_rested else self.size
         after = replace(self, size=size, flying=(*self.flying, (key, now)))
         return replace(after, filled_at=now) if after.in_flight >= after.whole else after
 
@@ -113,9 +113,12 @@ class Window:
         if start is None or signal is Signal.NOTHING:
             return after
         took_s = now - start
-        if signal is Signal.REFUSED or (self._is_slow(took_s, signal, is_bulk=is_bulk) and not self._is_overtaken(start)):
-            after = _backed_off(after, start, now)
-        elif signal is Signal.GOOD and not self._is_slow(took_s, signal, is_bulk=is_bulk):
+        is_slow = self._is_slow(took_s, signal, is_bulk=is_bulk)
+        if (signal is Signal.REFUSED or is_slow) and self._is_old_news(start):
+            return after
+        if signal is Signal.REFUSED or (is_slow and not self._is_overtaken(start)):
+            after = replace(after, size=max(self.size / 2.0, 1.0), backed_off_at=now)
+        elif signal is Signal.GOOD and not is_slow:
             after = replace(after, size=self._grown(start, most), good_start=max(start, self.good_start or start))
         if signal is Signal.GOOD and not is_bulk:
             usual_s = took_s if self.usual_s is None else self.usual_s + _WEIGHT * (took_s - self.usual_s)
@@ -134,15 +137,12 @@ class Window:
         """True when a request that began later was answered in good time: then the source is slow, not the server."""
         return self.good_start is not None and self.good_start > start
 
+    def _is_old_news(self, start: float) -> bool:
+        """True for what was under way when the window stepped back: one trouble is one step, and one slow answer for what is usual."""
+        return self.backed_off_at is not None and start < self.backed_off_at
+
     def _grown(self, start: float, most: int) -> float:
         """One more for each window of good answers, if it was full while the request was under way, never above `most`."""
         if self.filled_at is None or self.filled_at < start or self.size >= most:
             return self.size
         return min(self.size + 1.0 / self.whole, float(most))
-
-
-def _backed_off(window: Window, start: float, now: float) -> Window:
-    """Half the size, once for all requests that were under way together."""
-    if window.backed_off_at is not None and start < window.backed_off_at:
-        return window
-    return replace(window, size=max(window.size / 2.0, 1.0), backed_off_at=now)

@@ -134,10 +134,10 @@ def test_what_hangs_for_two_seconds_takes_no_room_but_keeps_its_place() -> None:
     assert window.next_start(3, HOLD_S) is None
 
 
-def test_after_a_rest_it_starts_at_the_batch_size_again_and_never_above_what_it_had() -> None:
-    for size, expected in ((8.0, 3.0), (2.0, 2.0)):
+def test_after_a_rest_it_starts_at_the_batch_size_again() -> None:
+    for size in (8.0, 1.5):
         rested = Window(3, size, last_answer=0.0)
-        assert rested.started(1, REST_S).size == expected
+        assert rested.started(1, REST_S).size == 3.0
         assert rested.started(1, REST_S - 0.1).size == size
         assert Window(3, size, ((9, 0.0),), last_answer=0.0).started(1, REST_S).size == size
 
@@ -157,12 +157,14 @@ def test_no_history_leaves_the_bounds_and_a_refusal_never_lets_more_through(
         now += pause_s
         if starts:
             at = window.next_start(told, now)
+            has_rested = not window.flying and window.last_answer is not None and now - window.last_answer >= REST_S
             if at is not None and at <= now:
                 fresh = sum(now < start + HOLD_S for _, start in window.flying)
                 assert fresh < max(min(int(window.size), told), 1)
                 assert window.in_flight < told
                 key += 1
-                window = window.started(key, now)
+                before, window = window, window.started(key, now)
+                assert window.size == (float(first) if has_rested else before.size)
         elif window.flying:
             before = window
             window = window.answered(window.flying[0][0], now, signal, most)
