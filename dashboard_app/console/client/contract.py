@@ -4,7 +4,7 @@ Every `parse_…` raises `BackendFailed` (cause "garbage") for a body that is no
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -149,8 +149,10 @@ def parse_stats(body: Any) -> tuple[Metrics, ...]:
     return tuple(_readable(body["items"], parse_metrics))
 
 
-def _readable(items: Iterable[Any], parse: Callable[[Any], Value]) -> Iterator[Value]:
+def _readable(items: Any, parse: Callable[[Any], Value]) -> Iterator[Value]:
     """The items that can be read."""
+    if not isinstance(items, list):
+        raise TypeError("not a list")
     for item in items:
         with contextlib.suppress(BackendFailed):
             yield parse(item)

@@ -25,7 +25,7 @@ from dashboard_app.model.errors import (
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal
 
-BODY_CAP_BYTES = 8 * 1024 * 1024
+BODY_CAP_BYTES = 4 * 1024 * 1024
 """The longest answer that is read; a list of 500 sources is under 1 MiB."""
 _DETAIL_KEPT = 500
 _PRINCIPAL = "spillway.principal"
