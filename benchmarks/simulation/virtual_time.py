@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+_LEAST_S = 1e-6
+"""Less than a loop can tell apart would move no time at all, and who waits for it would wait for ever."""
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -54,7 +56,7 @@ class LoopClock:
 
     async def sleep(self, delay_s: float) -> None:
         """Sleep on the loop."""
-        await asyncio.sleep(max(delay_s, 0.0))
+        await asyncio.sleep(max(delay_s, _LEAST_S) if delay_s > 0 else 0)
 
 
 def run_virtually(work: Coroutine[Any, Any, Result]) -> Result:

@@ -27,6 +27,8 @@ class StubBackend:
     """`start()` listens on `port` (0: a free one, kept for the next start); change the fields while it runs.
 
     `used` of its pool's 30 connections are in use. `hung` ids never answer; `broken` ids answer 500; `failing` makes every call but the guard's answer 503.
+    `fault` makes every call fail on the wire: "reset" breaks the connection off, "half-open" reads and never answers, "huge" sends
+    2 GB and says so, "endless" sends a body without end, "redirect" sends the client to the same place again.
     """
 
     count: int = 20
@@ -40,6 +42,7 @@ class StubBackend:
     hint: bool = False
     offers_bulk: bool = False
     used: int = 3
+    fault: str = ""
     hung: set[int] = field(default_factory=set)
     broken: set[int] = field(default_factory=set)
     seen: list[Seen] = field(default_factory=list)
@@ -53,6 +56,8 @@ class StubBackend:
         self._thawed.set()
         self.in_flight: dict[str, int] = {}
         self.peak: dict[str, int] = {}
+        self.faulted = 0
+        self.largest_sent = 0
 
     @property
     def url(self) -> str:
@@ -104,6 +109,9 @@ class StubBackend:
             if name.lower() == "authorization":
                 self.authorizations.add(value.strip())
         body = await reader.readexactly(length) if length else b""
+        if self.fault:
+            self.faulted += 1
+            return await self._fail(reader, writer, target)
         answering = asyncio.ensure_future(self._answer(method, target, body))
         gone = asyncio.ensure_future(reader.read(1))
         try:
@@ -122,6 +130,31 @@ class StubBackend:
         )
         await writer.drain()
         return True
+
+    async def _fail(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str) -> bool:
+        """Do what `fault` says; False: the connection is over."""
+        if self.fault == "half-open":
+            await reader.read(1)
+            return False
+        if self.fault == "redirect":
+            writer.write(f"HTTP/1.1 302 X\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode())
+            await writer.drain()
+            return True
+        if self.fault in ("huge", "endless"):
+            length = b"Content-Length: 2147483648\r\n" if self.fault == "huge" else b""
+            writer.write(b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\n" + length + b"\r\n")
+            await self._pour(writer)
+        writer.transport.abort()
+        return False
+
+    async def _pour(self, writer: asyncio.StreamWriter) -> None:
+        """Send until the client has had enough."""
+        sent, chunk = 0, b" " * 65536
+        while not writer.is_closing():
+            writer.write(chunk)
+            await writer.drain()
+            sent += len(chunk)
+            self.largest_sent = max(self.largest_sent, sent)
 
     async def _answer(self, method: str, target: str, body: bytes) -> tuple[int, bytes]:
         parts = urlsplit(target)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from dashboard_app.console.client.wire import Wire, judged
+from dashboard_app.console.client.wire import BODY_CAP_BYTES, Wire, judged
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import BackendFailed, BreakerOpen, Refused
 from dashboard_app.model.user import Principal, PrincipalKind, Role
@@ -38,6 +38,8 @@ class Call:
     """The source has failed before: another failure is its own and says nothing of the server."""
     is_paced: bool = False
     """A window decides when it starts, not the queue's concurrency and interval."""
+    cap_bytes: int = BODY_CAP_BYTES
+    """The longest answer that is read."""
 
 
 class Caller:
@@ -127,6 +129,7 @@ class Caller:
                 params=call.params,
                 body=call.body,
                 on_sent=on_sent,
+                cap_bytes=call.cap_bytes,
             )
             value = parse(judged(answer, call.principal))
             self._breaker.succeeded(ticket, self._clock.monotonic() - began)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dashboard_app.console.client.caller import Call
+from dashboard_app.console.client.wire import ONE_SOURCE_CAP_BYTES
 from dashboard_app.model.user import Principal
 from dashboard_app.runtime.request_queue import Priority
 
@@ -39,6 +40,7 @@ def one_call(what: tuple[int, str], principal: Principal | None, how: ReadHow) -
         on_start=how.on_start,
         is_known_sick=how.is_known_sick,
         is_paced=how.paced,
+        cap_bytes=ONE_SOURCE_CAP_BYTES,
     )
 
 
