@@ -21,6 +21,7 @@ from dashboard_app.policy.freshness import Freshness
 from dashboard_app.policy.pacing import Plan
 from dashboard_app.policy.window_control import Usage, places
 from dashboard_app.runtime.breakers import NamedBreaker
+from dashboard_app.runtime.request_queue import Throttling
 from dashboard_app.runtime.wake import Wake
 from dashboard_app.settings import Settings
 
@@ -216,8 +217,14 @@ class Loader:
         level = self._throttle.level
         if progress.reason or level is Level.NORMAL:
             return progress
-        words = f"slowed by the server: {level}" if not self._throttle.is_assumed else f"slowed: no limits from the server, {level} assumed"
-        return replace(progress, reason=words)
+        return replace(progress, reason=_slowed(level, self._throttle.limits(), is_assumed=self._throttle.is_assumed))
+
+
+def _slowed(level: Level, limits: Throttling | None, *, is_assumed: bool) -> str:
+    """What a level above NORMAL makes of the pace, in words."""
+    if is_assumed or limits is None:
+        return f"slowed: no limits from the server, {level} assumed"
+    return f"slowed by {level}: {limits.max_concurrent} at once, {limits.delay_s:g} s apart"
 
 
 def usage_of(snapshot: Snapshot, own: int, last: Usage | None) -> Usage | None:

@@ -184,3 +184,10 @@ async def test_a_server_that_refuses_bulk_reads_is_read_one_by_one_and_the_break
         assert len(stub.of("healths")) == len(stub.of("statses")) == 1
         assert len(stub.of("health")) == 40
         assert console.breakers["api"].reading().failure_count == 0
+
+
+async def test_a_level_above_normal_is_said_with_what_it_means_whatever_the_pace(tmp_path: Path) -> None:
+    stub = StubBackend(count=5, level="AGGRESSIVE")
+    async with running(stub), console_on(stub.url, tmp_path, pace="adaptive", throttle_poll_s=1) as console:
+        await until(lambda: console.loader.progress().lanes["health"].reason.startswith("slowed"))
+        assert console.loader.progress().lanes["health"].reason == "slowed by AGGRESSIVE: 3 at once, 1 s apart"
