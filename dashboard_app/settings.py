@@ -142,7 +142,7 @@ class Settings(BaseSettings):
     metrics_retries: int = _knob(1, "Retries of a failed metrics request.", ge=0, le=10, live=True)
     metrics_retry_delay_s: Seconds = _knob(5.0, "Pause before a retry (with jitter).", live=True)
     pace: Annotated[Literal["batched", "adaptive"], AnyCase] = _knob(
-        "batched", "batched: exactly the plan above. adaptive: no idle waits, follows the backend's hint.", built=False, live=True
+        "batched", "batched: exactly the plan above. adaptive: no idle waits, follows the backend's hint.", live=True
     )
 
     queue_concurrency: Count = _knob(

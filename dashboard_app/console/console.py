@@ -88,6 +88,7 @@ class Console:
         self._unavailable_since: datetime | None = None
         self._supervisor = Supervisor(clock)
         self._connect(caller)
+        self.queue.allow_paced(self.loader.places())
         self._add_loops()
 
     @property
@@ -173,6 +174,7 @@ class Console:
             breaker.on_change(self.snapshot.touch)
         self.throttle.on_limits = self._obey
         self.throttle.on_news = self.polls.news
+        self.polls.on_usage = self._note_usage
         self.loader.visible = self.viewers.visible
         self.loader.is_watched = self.polls.is_watched = self.alert_poll.is_watched = lambda: self.viewers.count > 0
         self.viewers.on_first = self._watched
@@ -181,6 +183,13 @@ class Console:
     def _obey(self) -> None:
         """Let the queue and the lanes follow the server's limits."""
         self.queue.follow(self.throttle.limits())
+        self.queue.allow_paced(self.loader.places())
+        self.loader.wake()
+
+    def _note_usage(self) -> None:
+        """Let the adaptive window follow how full the server's pool is."""
+        self.loader.note_usage(self.queue.running)
+        self.queue.allow_paced(self.loader.places())
         self.loader.wake()
 
     def _watched(self) -> None:

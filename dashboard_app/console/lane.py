@@ -1,17 +1,19 @@
-"""One lane of the loader: reads every enabled source in rounds, by the batched plan, and the failing ones in the slow lane."""
+"""One lane of the loader: reads every enabled source in rounds, by the plan or by the window, and the failing ones in the slow lane."""
 
 import asyncio
+import math
 import random
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
-from dashboard_app.console.client.backend import ReadHow
+from dashboard_app.console.client.reading import BULK_AT_MOST, ReadHow
+from dashboard_app.console.lane_words import LaneProgress, Read, ReadMany, RoundReport
+from dashboard_app.console.roster import Choice, Roster, Scope
+from dashboard_app.console.tempo import Outing, Tempo, signal_of
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import BackendFailed, NotFound, Refused, TryLater
-from dashboard_app.policy.freshness import Freshness, Track, first_of, next_round_at, retry_delay_s
-from dashboard_app.policy.pacing import Pace, Plan
+from dashboard_app.model.errors import BackendFailed, NotFound, Refused, SpillwayError, TryLater
+from dashboard_app.policy.freshness import Freshness, retry_delay_s
+from dashboard_app.policy.pacing import Plan
+from dashboard_app.policy.window_control import Signal
 from dashboard_app.runtime.retry import RetryBudget, with_retries
 from dashboard_app.runtime.wake import Wake
 
@@ -19,48 +21,8 @@ _BREATH_S = 1.0
 """The pause after a request that was not even sent (queue full, deadline passed, breaker open)."""
 
 
-class Read(Protocol):
-    """Reads one source and keeps the value; False: the answer shows a source that hangs."""
-
-    def __call__(self, source_id: int, how: ReadHow) -> Awaitable[bool]:
-        """Read."""
-
-
-@dataclass(frozen=True, slots=True)
-class LaneProgress:
-    """The round in progress, or the last: `done` of `total` sources. `reason` says why it is slow or stands, "" when it does not."""
-
-    done: int
-    total: int
-    in_flight: int
-    reason: str
-    slow: int = 0
-    """Sources in the slow lane; they count as done."""
-
-
-@dataclass(frozen=True, slots=True)
-class RoundReport:
-    """A round that has ended."""
-
-    started_at: datetime
-    ended_at: datetime
-    duration_s: float
-    failed: int
-
-
-@dataclass(slots=True)
-class _Round:
-    """A round under way."""
-
-    began: float
-    started_at: datetime
-    pending: set[int]
-    is_regular: bool
-    failed: set[int] = field(default_factory=set)
-
-
 class Lane:
-    """Owned by the loader: `set_sources` and `begin` say what to read, `run` reads. Never above the plan's batch in flight."""
+    """Owned by the loader: `set_sources` and `begin` say what to read, `run` reads. Never above the plan's batch, or the window, in flight."""
 
     def __init__(
         self,
@@ -72,23 +34,22 @@ class Lane:
         why_paused: Callable[[], str],
         visible: Callable[[], frozenset[int]],
         chance: Callable[[], float] = random.random,
+        read_many: ReadMany | None = None,
+        places: Callable[[], int] = lambda: 1,
     ) -> None:
-        """Nothing to read yet. `why_paused` gives "" when reading is allowed, else the reason in words."""
-        self._plan, self._rules, self._read, self._clock = plan, rules, read, clock
+        """Nothing to read yet. `why_paused` gives "" when reading is allowed, else the reason in words; `places` bounds the window."""
+        self._rules, self._read, self._read_many, self._clock = rules, read, read_many, clock
         self._why_paused, self._visible, self._chance = why_paused, visible, chance
-        self._tracks: dict[int, Track] = {}
-        self._pace = Pace()
-        self._round: _Round | None = None
-        self._regular_at: float | None = None
-        self._busy: set[int] = set()
+        self._roster = Roster(rules, clock, chance)
+        self._tempo = Tempo(plan, clock, places)
         self._turns: dict[int, asyncio.Future[None]] = {}
-        self._slow_running: set[int] = set()
         self._is_submitting = False
         self._request_count = 0
         self._not_before = 0.0
+        self._bulk_from = 0.0
+        self._bulks = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = Wake(clock)
-        self.last_round: RoundReport | None = None
         self.budget: RetryBudget | None = None
         """What the retries of the whole console share; None: they are not limited."""
         self.on_progress: Callable[[], None] = lambda: None
@@ -96,73 +57,56 @@ class Lane:
     @property
     def is_running(self) -> bool:
         """True while a round is under way."""
-        return self._round is not None
+        return self._roster.is_running
+
+    @property
+    def last_round(self) -> RoundReport | None:
+        """The last round that has ended."""
+        return self._roster.last_round
 
     def wake(self) -> None:
         """Look again: something outside has changed."""
         self._wake.ring()
 
+    def set_adaptive(self, is_adaptive: bool) -> None:
+        """Go on by the other pace from the next start on."""
+        self._tempo.set_adaptive(is_adaptive)
+        self._wake.ring()
+
     def set_sources(self, source_ids: set[int], known: Mapping[int, float]) -> None:
         """Read these from now on; `known` are the moments of readings restored from disk, used for sources new to the lane."""
-        for gone in self._tracks.keys() - source_ids:
-            del self._tracks[gone]
-            if self._round is not None:
-                self._round.pending.discard(gone)
-        for new in source_ids - self._tracks.keys():
-            self._tracks[new] = Track(read_at=known.get(new))
-            if self._round is not None and self._tracks[new].is_due(self._clock.monotonic(), self._rules):
-                self._round.pending.add(new)
+        self._roster.set_sources(source_ids, known)
         self._wake.ring()
 
     def begin(self) -> bool:
         """Start a round over all sources now, whatever their age; False when one is under way already."""
-        if self._round is not None:
+        if self._roster.is_running:
             return False
-        if not self._tracks:
-            return True
-        now = self._clock.monotonic()
-        self._begin(now, set(self._tracks), is_regular=True)
-        self._tracks = {key: Track(t.read_at, t.failures, min(t.next_slow_at, now)) for key, t in self._tracks.items()}
-        self._wake.ring()
+        if self._roster.total:
+            self._roster.begin_all(self._clock.monotonic())
+            self._moved()
         return True
 
     def progress(self) -> LaneProgress:
         """Where the lane stands."""
-        total, slow = len(self._tracks), sum(track.is_slow for track in self._tracks.values())
-        pending = (
-            len(self._round.pending) if self._round else sum(track.read_at is None for track in self._tracks.values() if not track.is_slow)
-        )
+        total, slow = self._roster.total, self._roster.slow_count
         reason = self._why_paused() if total else ""
         if not reason and slow:
             reason = f"{slow} in the slow lane"
-        return LaneProgress(total - pending, total, self._pace.in_flight, reason, slow)
+        return LaneProgress(total - self._roster.pending_count, total, self._tempo.in_flight, reason, slow, self._tempo.at_once)
 
     def places(self) -> dict[int, str]:
         """Where each source is: d done, r asked now (or waiting for its turn to be), w waiting for the round, s slow lane, f failed."""
-        pending = self._round.pending if self._round else frozenset()
-        failed = self._round.failed if self._round else frozenset()
-        return {
-            key: "r" if key in self._busy else "s" if track.is_slow else "w" if key in pending else "f" if key in failed else "d"
-            for key, track in self._tracks.items()
-        }
+        return self._roster.places()
 
     @property
     def batch_size(self) -> int:
-        """The most requests of this lane in flight."""
-        return self._plan.batch_size
+        """The most requests of this lane in flight by its plan."""
+        return self._tempo.plan.batch_size
 
     def next_check_s(self, source_id: int) -> float | None:
         """Seconds until this source is asked next, 0 while it is due; None: it is not read, or reading is paused."""
-        track = self._tracks.get(source_id)
-        if track is None or self._why_paused():
-            return None
-        now = self._clock.monotonic()
-        if track.is_slow:
-            return max(track.next_slow_at - now, 0.0)
-        if source_id in self._busy or (self._round and source_id in self._round.pending) or self._regular_at is None:
-            return 0.0
-        overdue_at = track.overdue_at(self._rules)
-        return max(min(self._regular_at, self._regular_at if overdue_at is None else overdue_at) - now, 0.0)
+        return None if self._why_paused() else self._roster.next_check_s(source_id)
 
     async def run(self) -> None:
         """Read for ever; cancelled by the loader's supervisor."""
@@ -178,92 +122,46 @@ class Lane:
         if self._why_paused() or self._is_submitting:
             return None
         now = self._clock.monotonic()
-        self._begin_when_due(now)
-        choice = self._choose(now)
+        was_running = self._roster.is_running
+        self._roster.begin_when_due(now)
+        if self._roster.is_running and not was_running:
+            self.on_progress()
+        start = self._tempo.next_start(now)
+        if start is None or max(start, self._not_before) > now:
+            return None if start is None else max(start, self._not_before)
+        choice = self._roster.choose(now, self._scope(now))
         if choice is None:
-            return self._next_moment(now)
-        start = self._pace.next_start(self._plan, now)
-        if start is None:
-            return None
-        start = max(start, self._not_before)
-        if start > now:
-            return start
-        self._start(*choice)
+            return self._roster.next_moment(now)
+        self._start(choice)
         return None
 
-    def _begin_when_due(self, now: float) -> None:
-        """Begin the regular round, or a small one for sources that are new or whose reading from disk has grown too old."""
-        if self._round is not None or not self._tracks:
-            return
-        if self._regular_at is None or now >= self._regular_at:
-            self._begin(now, {key for key, track in self._tracks.items() if track.is_due(now, self._rules)}, is_regular=True)
-        elif overdue := {key for key, track in self._tracks.items() if (at := track.overdue_at(self._rules)) is not None and at <= now}:
-            self._begin(now, overdue, is_regular=False)
+    def _scope(self, now: float) -> Scope:
+        """What the pace allows the next choice."""
+        has_bulk = self._tempo.is_adaptive and self._read_many is not None and now >= self._bulk_from
+        has_place = self._bulks < self._tempo.bulks_at_most
+        return Scope(self._visible(), self._tempo.suspects_at_most, (BULK_AT_MOST if has_place else 0) if has_bulk else 1)
 
-    def _begin(self, now: float, members: set[int], *, is_regular: bool) -> None:
-        """Begin a round over `members` that are not in the slow lane."""
-        pending = {key for key in members if not self._tracks[key].is_slow}
-        self._round = _Round(now, self._clock.now(), pending, is_regular)
-        self._end_when_done()
-        self.on_progress()
-
-    def _end_when_done(self) -> None:
-        """End the round when nobody is pending."""
-        if self._round is None or self._round.pending:
-            return
-        ended, self._round = self._round, None
-        now = self._clock.monotonic()
-        self.last_round = RoundReport(ended.started_at, self._clock.now(), now - ended.began, len(ended.failed))
-        if ended.is_regular:
-            self._regular_at = next_round_at(ended.began, now, self._rules)
-
-    def _choose(self, now: float) -> tuple[int, bool] | None:
-        """The next source and whether it goes by the slow lane. A due slow one goes first: there is only ever one of them."""
-        if not self._slow_running:
-            slow = {key: track for key, track in self._tracks.items() if track.is_slow and self._may_start_slow(key, track, now)}
-            if slow:
-                return min(slow, key=lambda key: slow[key].next_slow_at), True
-        pending = self._round.pending & self._tracks.keys() if self._round else set()
-        normal = {key: self._tracks[key] for key in pending if not self._tracks[key].is_slow and self._may_start(key)}
-        chosen = first_of(normal, self._visible())
-        return None if chosen is None else (chosen, False)
-
-    def _may_start(self, source_id: int) -> bool:
-        """True when nothing is under way for it, or its retry waits for a turn."""
-        return source_id not in self._busy or source_id in self._turns
-
-    def _may_start_slow(self, source_id: int, track: Track, now: float) -> bool:
-        """True when its interval is over, or its last retry waits for a turn."""
-        return source_id in self._turns or (track.next_slow_at <= now and source_id not in self._busy)
-
-    def _next_moment(self, now: float) -> float | None:
-        """When something is due with nothing else happening."""
-        moments: list[float] = []
-        if self._round is None and self._regular_at is not None and self._tracks:
-            overdue = [at for track in self._tracks.values() if (at := track.overdue_at(self._rules)) is not None]
-            moments = [self._regular_at, *overdue]
-        if not self._slow_running:
-            moments += [track.next_slow_at for key, track in self._tracks.items() if track.is_slow and key not in self._busy]
-        return max(min(moments), now) if moments else None
-
-    def _start(self, source_id: int, is_slow: bool) -> None:
-        """Let a waiting retry go on, or start the reading of a source."""
+    def _start(self, choice: Choice) -> None:
+        """Let a waiting retry go on, or start a reading."""
         self._is_submitting = True
-        if is_slow:
-            self._slow_running.add(source_id)
-        turn = self._turns.pop(source_id, None)
+        first = choice.source_ids[0]
+        if choice.is_slow:
+            self._roster.slow_running.add(first)
+        turn = self._turns.pop(first, None)
         if turn is not None:
+            self._roster.waiting.discard(first)
             turn.set_result(None)
             return
-        self._busy.add(source_id)
-        task = asyncio.create_task(self._serve(source_id), name=f"read source {source_id}")
+        self._roster.busy.update(choice.source_ids)
+        serving = self._serve(first) if len(choice.source_ids) == 1 else self._serve_many(choice.source_ids)
+        task = asyncio.create_task(serving, name=f"read source {first}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, source_id: int) -> None:
         """Read one source with its retries. In the slow lane there are none: its next try comes by itself."""
         is_first = True
-        is_slow = source_id in self._slow_running
+        is_slow = source_id in self._roster.slow_running
 
         async def attempt() -> None:
             nonlocal is_first
@@ -285,80 +183,90 @@ class Lane:
         except TryLater:
             self._not_before = self._clock.monotonic() + _BREATH_S
         except (BackendFailed, Refused):
-            self._done(source_id, has_failed=True)
+            self._roster.done(source_id, has_failed=True)
         else:
-            self._done(source_id, has_failed=False)
+            self._roster.done(source_id, has_failed=False)
         finally:
-            self._busy.discard(source_id)
+            self._roster.busy.discard(source_id)
+            self._roster.waiting.discard(source_id)
             self._turns.pop(source_id, None)
-            self._wake.ring()
+            self._moved()
 
     async def _turn(self, source_id: int) -> None:
-        """Wait until the plan lets the retry of this source start."""
+        """Wait until the pace lets the retry of this source start."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._turns[source_id] = turn
+        self._roster.waiting.add(source_id)
         self._wake.ring()
         await turn
 
     async def _request(self, source_id: int, *, holds: bool) -> None:
         """One request: its real start and its answer move the pace, its outcome the source's track."""
-        self._request_count += 1
-        key, has_started = self._request_count, False
-
-        def on_start() -> None:
-            nonlocal has_started
-            if has_started:
-                return
-            has_started, self._is_submitting = True, False
-            self._pace = self._pace.started(key, self._clock.monotonic(), self._plan, holds=holds)
-            self._wake.ring()
-            self.on_progress()
-
+        is_suspect, is_sick = self._roster.is_suspect(source_id), self._roster.is_slow(source_id)
+        how = ReadHow(urgent=source_id in self._visible(), is_known_sick=is_sick, paced=self._tempo.is_adaptive)
+        outing = self._outing(how, holds=holds)
         try:
-            how = ReadHow(on_start, urgent=source_id in self._visible(), is_known_sick=self._is_known_sick(source_id))
-            is_well = await self._read(source_id, how)
+            is_well = await self._read(source_id, outing.how)
         except NotFound:
-            self._tracks.pop(source_id, None)
+            self._roster.drop(source_id)
+            outing.ended(Signal.NOTHING if is_suspect else Signal.GOOD)
             raise
-        except BackendFailed:
-            self._note(source_id, is_well=False, was_read=False)
+        except (BackendFailed, Refused) as failure:
+            self._roster.note(source_id, is_well=False, was_read=False)
+            outing.ended(Signal.NOTHING if is_suspect else signal_of(failure))
             raise
         else:
-            self._note(source_id, is_well=is_well, was_read=True)
+            self._roster.note(source_id, is_well=is_well, was_read=True)
+            outing.ended(Signal.GOOD if is_well and not is_suspect else Signal.NOTHING)
         finally:
-            self._slow_running.discard(source_id)
-            if has_started:
-                self._pace = self._pace.answered(key, self._clock.monotonic())
+            self._roster.slow_running.discard(source_id)
+            outing.ended(Signal.NOTHING)
+            self._moved()
+
+    async def _serve_many(self, source_ids: tuple[int, ...]) -> None:
+        """Read several sources by one request. Whoever it brings no good news of stays in the round and is read alone."""
+        if self._read_many is None:
+            return
+        outing = self._outing(ReadHow(paced=True), holds=True, is_bulk=True)
+        failure: SpillwayError | None = None
+        self._bulks += 1
+        try:
+            well = await self._read_many(source_ids, outing.how)
+        except TryLater as caught:
+            failure, self._not_before = caught, self._clock.monotonic() + _BREATH_S
+        except Refused as caught:
+            failure, self._bulk_from = caught, math.inf
+        except BackendFailed as caught:
+            failure, self._bulk_from = caught, self._clock.monotonic() + self._rules.refetch_s / 2.0
+        else:
+            self._took_many(source_ids, well)
+        finally:
+            has_hung = failure is None and len(well) < len(source_ids)  # then its time says nothing of the server
+            outing.ended(Signal.NOTHING if has_hung or isinstance(failure, Refused) else signal_of(failure))
+            self._bulks -= 1
+            self._roster.busy.difference_update(source_ids)
+            self._moved()
+
+    def _took_many(self, source_ids: tuple[int, ...], well: frozenset[int]) -> None:
+        """Keep what a bulk read brought."""
+        for source_id in source_ids:
+            if source_id in well:
+                self._roster.note(source_id, is_well=True, was_read=True)
+                self._roster.done(source_id, has_failed=False)
             else:
-                self._is_submitting = False
-            self._wake.ring()
-            self.on_progress()
+                self._roster.set_alone(source_id)
 
-    def _is_known_sick(self, source_id: int) -> bool:
-        """True when the source belongs to the slow lane."""
-        return (track := self._tracks.get(source_id)) is not None and track.is_slow
+    def _outing(self, how: ReadHow, *, holds: bool, is_bulk: bool = False) -> Outing:
+        """A request about to be made."""
+        self._request_count += 1
+        return Outing(self._tempo, self._request_count, how, holds=holds, is_bulk=is_bulk, on_left=self._left)
 
-    def _note(self, source_id: int, *, is_well: bool, was_read: bool) -> None:
-        """Keep what an outcome says about the source; one that moves to the slow lane leaves the round."""
-        track = self._tracks.get(source_id)
-        if track is None:
-            return
-        now = self._clock.monotonic()
-        if is_well:
-            self._tracks[source_id] = track.succeeded(now)
-            return
-        after = track.failed(now, self._rules, self._chance(), was_read=was_read)
-        self._tracks[source_id] = after
-        if after.is_slow and self._round is not None and source_id in self._round.pending:
-            self._round.failed.add(source_id)
-            self._round.pending.discard(source_id)
-            self._end_when_done()
+    def _left(self) -> None:
+        """The request that was about to start has started, or never will: the next may be chosen."""
+        self._is_submitting = False
+        self._moved()
 
-    def _done(self, source_id: int, *, has_failed: bool) -> None:
-        """The round is done with this source."""
-        if self._round is not None and source_id in self._round.pending:
-            self._round.pending.discard(source_id)
-            if has_failed:
-                self._round.failed.add(source_id)
-            self._end_when_done()
+    def _moved(self) -> None:
+        """Something here has changed."""
+        self._wake.ring()
         self.on_progress()

@@ -6,19 +6,23 @@ In: the clock and the breaker say when; the queue says how many. Out: the snapsh
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 
-from dashboard_app.console.client.backend import Backend, ReadHow
+from dashboard_app.console.client.backend import Backend
 from dashboard_app.console.client.throttle import Throttle
-from dashboard_app.console.lane import Lane, LaneProgress, RoundReport
+from dashboard_app.console.lane import Lane
+from dashboard_app.console.lane_words import LaneProgress, RoundReport
+from dashboard_app.console.readings import Readings
 from dashboard_app.console.snapshot import Snapshot
 from dashboard_app.model.breaker import BreakerState
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import BreakerOpen, SpillwayError, TryLater
-from dashboard_app.model.health import HealthStatus
 from dashboard_app.model.pool import Level
-from dashboard_app.policy.freshness import SLOW_ANSWER_S, Freshness
+from dashboard_app.policy.freshness import Freshness
 from dashboard_app.policy.pacing import Plan
+from dashboard_app.policy.window_control import Usage, places
 from dashboard_app.runtime.breakers import NamedBreaker
+from dashboard_app.runtime.request_queue import Throttling
 from dashboard_app.runtime.wake import Wake
 from dashboard_app.settings import Settings
 
@@ -26,6 +30,8 @@ LIST_WATCHED_S = 5.0
 LIST_UNWATCHED_S = 30.0
 LIST_AFTER_FAILURE_S = 2.0
 _LIST_AT_LEAST_S = 0.5
+_ABSURD = 1_000_000
+Pace = Literal["batched", "adaptive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,7 @@ class Progress:
     """The loader at one moment. `last_round` is the newest of the lanes' last rounds, None before the first has ended."""
 
     lanes: dict[str, LaneProgress]
-    pace: str
+    pace: Pace
     last_round: RoundReport | None
 
 
@@ -46,7 +52,8 @@ class Loader:
         """Nothing runs yet."""
         self._clock, self._backend, self._snapshot = clock, backend, snapshot
         self._breaker, self._throttle = breaker, throttle
-        self._pace = settings.pace
+        self._pace: Pace = "batched"
+        self._usage: Usage | None = None
         self._list_bell = Wake(clock)
         self._is_list_asked = False
         self.list_failure: SpillwayError | None = None
@@ -54,24 +61,30 @@ class Loader:
         self.list_failing_since: datetime | None = None
         self.visible: Callable[[], frozenset[int]] = frozenset
         self.is_watched: Callable[[], bool] = lambda: False
+        readings = Readings(backend, snapshot, clock)
         self.health = Lane(
             Plan(settings.health_batch_size, settings.health_stagger_ms / 1000.0, settings.health_batch_delay_ms / 1000.0),
             Freshness(settings.health_stale_s, settings.health_refetch_s, settings.health_retries, settings.health_retry_delay_s),
-            self._read_health,
+            readings.health,
             clock,
             why_paused=self.why_paused,
             visible=self._visible_now,
+            read_many=readings.healths,
+            places=self.places,
         )
         self.metrics = Lane(
             Plan(settings.metrics_batch_size, settings.metrics_stagger_ms / 1000.0, settings.metrics_batch_delay_ms / 1000.0),
             Freshness(settings.metrics_stale_s, settings.metrics_refetch_s, settings.metrics_retries, settings.metrics_retry_delay_s),
-            self._read_metrics,
+            readings.metrics,
             clock,
             why_paused=self.why_paused,
             visible=self._visible_now,
+            read_many=readings.many_metrics,
+            places=self.places,
         )
         for lane in self.lanes:
             lane.on_progress = snapshot.touch
+        self.set_pace(settings.pace)
 
     @property
     def lanes(self) -> tuple[Lane, Lane]:
@@ -90,6 +103,25 @@ class Loader:
         if self._throttle.level is Level.EMERGENCY:
             return "paused: the server is at EMERGENCY"
         return ""
+
+    @property
+    def pace(self) -> Pace:
+        """How requests are spaced now."""
+        return self._pace
+
+    def set_pace(self, pace: Pace) -> None:
+        """Go on by this pace from the next start on; what is under way is not disturbed."""
+        self._pace = pace
+        for lane in self.lanes:
+            lane.set_adaptive(pace == "adaptive")
+
+    def places(self) -> int:
+        """How many requests the adaptive window of both lanes may have under way: the server's limit, less what would fill its pool."""
+        return places(self._throttle.max_concurrent, self._usage)
+
+    def note_usage(self, own: int) -> None:
+        """Take over how full the snapshot says the server's pool is; `own` of this console's requests are under way."""
+        self._usage = usage_of(self._snapshot, own, self._usage)
 
     def progress(self) -> Progress:
         """Where both lanes stand."""
@@ -185,28 +217,33 @@ class Loader:
         """A lane's progress, with the words for what slows both."""
         progress = lane.progress()
         if self._snapshot.sources_at is None and not self.why_paused():
-            return LaneProgress(progress.done, progress.total, progress.in_flight, "reading the list of sources", progress.slow)
+            return replace(progress, reason="reading the list of sources")
         level = self._throttle.level
         if progress.reason or level is Level.NORMAL:
             return progress
-        words = f"slowed by the server: {level}" if not self._throttle.is_assumed else f"slowed: no limits from the server, {level} assumed"
-        return LaneProgress(progress.done, progress.total, progress.in_flight, words, progress.slow)
+        return replace(progress, reason=_slowed(level, self._throttle.limits(), is_assumed=self._throttle.is_assumed))
 
-    async def _read_health(self, source_id: int, how: ReadHow) -> bool:
-        """Read and keep one health; False for a source that hangs: bad news that took SLOW_ANSWER_S and more."""
-        began: list[float] = []
 
-        def started() -> None:
-            began.append(self._clock.monotonic())
-            how.on_start()
+def _slowed(level: Level, limits: Throttling | None, *, is_assumed: bool) -> str:
+    """What a level above NORMAL makes of the pace, in words."""
+    if is_assumed or limits is None:
+        return f"slowed: no limits from the server, {level} assumed"
+    return f"slowed by {level}: {limits.max_concurrent} at once, {limits.delay_s:g} s apart"
 
-        health = await self._backend.health(source_id, how=replace(how, on_start=started))
-        self._snapshot.set_health(health)
-        took_s = self._clock.monotonic() - began[-1] if began else 0.0
-        is_bad = health.status in (HealthStatus.UNHEALTHY, HealthStatus.UNKNOWN)
-        return not (is_bad and took_s >= SLOW_ANSWER_S)
 
-    async def _read_metrics(self, source_id: int, how: ReadHow) -> bool:
-        """Read and keep one source's numbers."""
-        self._snapshot.set_metrics(await self._backend.metrics(source_id, how=how))
-        return True
+def usage_of(snapshot: Snapshot, own: int, last: Usage | None) -> Usage | None:
+    """How full the server's pool is by its newest word; None: it never told how many connections it has."""
+    status, config = snapshot.pool, snapshot.throttling
+    told = status.value.get("pool") if status is not None else None
+    capacity = _whole(told.get("capacity")) if isinstance(told, dict) else last.capacity if last is not None else None
+    if capacity is None:
+        return last
+    used = _whole(told.get("checked_out")) if isinstance(told, dict) else None
+    if config is not None and (used is None or status is None or config.received_mono > status.received_mono):
+        return Usage(config.value.usage_percent / 100.0 * capacity, capacity, own)
+    return last if used is None else Usage(used, capacity, own)
+
+
+def _whole(value: object) -> int | None:
+    """A count as told; None for anything else."""
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _ABSURD else None

@@ -45,6 +45,8 @@ class Polls:
         self._emergency_since: float | None = None
         self._status_bell, self._config_bell, self._ping_bell = Wake(clock), Wake(clock), Wake(clock)
         self.is_watched: Callable[[], bool] = lambda: False
+        self.on_usage: Callable[[], None] = lambda: None
+        """Called after each status and each config that was kept in the snapshot."""
 
     def news(self) -> None:
         """Read the throttling-config at once: an answer showed another version, or a person acted on the pool."""
@@ -92,6 +94,7 @@ class Polls:
             return
         if status is not None:
             self._snapshot.set_pool(status)
+            self.on_usage()
 
     async def _read_config(self) -> None:
         """Read the throttling-config once and obey it."""
@@ -106,6 +109,7 @@ class Polls:
             return
         self._throttle.learn(config)
         self._snapshot.set_throttling(config)
+        self.on_usage()
         await self._clean_up_when_due(config.level)
 
     async def _clean_up_when_due(self, level: Level) -> None:

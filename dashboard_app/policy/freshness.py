@@ -80,6 +80,11 @@ def first_of(candidates: Mapping[int, Track], visible: frozenset[int]) -> int | 
     return min(candidates, key=lambda each: _rank(each, candidates[each], visible))
 
 
+def in_order(candidates: Mapping[int, Track], visible: frozenset[int]) -> tuple[int, ...]:
+    """All of them, in the order in which `first_of` would take them."""
+    return tuple(sorted(candidates, key=lambda each: _rank(each, candidates[each], visible)))
+
+
 def _rank(source_id: int, track: Track, visible: frozenset[int]) -> tuple[bool, bool, float, int]:
-    """The order of `first_of`; smaller comes first."""
+    """The order of `first_of` and `in_order`; smaller comes first."""
     return (source_id not in visible, track.read_at is not None, track.read_at or 0.0, source_id)

@@ -17,6 +17,7 @@ from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import DeadlinePassed, QueueFull
 from dashboard_app.policy.pacing import Bucket
 from dashboard_app.policy.queueing import Head, is_by_age, next_of
+from dashboard_app.runtime.paced_line import PacedLine
 from dashboard_app.runtime.queue_ledger import QueueFigures, QueueLedger
 
 _AGE_STEPS = 3
@@ -86,6 +87,18 @@ class RequestQueue:
         self._arrivals = itertools.count()
         self._ledger = QueueLedger()
         self._alarm: asyncio.Task[None] | None = None
+        self.paced = PacedLine(clock, self._ledger, timeout_s=limits.timeout_s, at_most=limits.max_waiting, look=self._look)
+        """Requests of the adaptive window: behind whoever else may start, by the server's limits alone."""
+
+    @property
+    def running(self) -> int:
+        """Requests under way, the paced among them."""
+        return self._running + self._running_beside + self.paced.running
+
+    def allow_paced(self, places: int) -> None:
+        """Let a paced request start while fewer than `places` requests of all sorts are under way."""
+        self.paced.places = places
+        self._look()
 
     def follow(self, throttling: Throttling | None) -> None:
         """Obey `throttling` from the next start on. The bucket is full at first and never refilled by a change."""
@@ -127,13 +140,15 @@ class RequestQueue:
     def figures(self) -> QueueFigures:
         """The queue in numbers."""
         by_priority = {priority.name.lower(): len(waiters) for priority, waiters in self._waiting.items()}
-        return self._ledger.figures(self._running + self._running_beside, by_priority)
+        by_priority[Priority.BACKGROUND.name.lower()] += len(self.paced)
+        return self._ledger.figures(self.running, by_priority)
 
     async def close(self) -> None:
         """Refuse all who wait and stop the alarm."""
         for waiters in self._waiting.values():
             while waiters:
                 self._refuse(waiters.popleft(), QueueFull("the queue is closed"))
+        self.paced.close()
         if self._alarm is not None:
             self._alarm.cancel()
             await asyncio.wait({self._alarm})
@@ -192,10 +207,13 @@ class RequestQueue:
         self._expire(now)
         while (choice := self._next_in_line()) is not None and self._earliest_start(now) <= now:
             self._grant(*choice, now)
+        while self._has_paced_place() and self._earliest_of_any(now) <= now:
+            self._count_start(now, self.paced.grant(now))
         self._set_alarm(now)
 
     def _expire(self, now: float) -> None:
         """End waits past their deadline, and forget the deadlines of those that wait no more."""
+        self._ledger.timed_out += self.paced.expire(now)
         while self._deadlines and (self._deadlines[0][0] <= now or self._deadlines[0][2].granted.done()):
             waiter = heapq.heappop(self._deadlines)[2]
             if waiter.granted.done():
@@ -210,7 +228,7 @@ class RequestQueue:
     def _next_in_line(self) -> tuple[_Waiter, bool] | None:
         """The next waiter that has a place, and whether that is one beside the ordinary ones; None: nobody has."""
         throttling = self._throttling
-        if throttling is not None and self._running + self._running_beside >= throttling.max_concurrent:
+        if throttling is not None and self.running >= throttling.max_concurrent:
             return None
         has_ordinary = self._running < self._limits.concurrency
         clicks_only = throttling is not None and throttling.clicks_only
@@ -231,9 +249,23 @@ class RequestQueue:
 
     def _earliest_start(self, now: float) -> float:
         """When the interval, the server's delay and its requests per minute allow the next start."""
-        delay_s = max(self._limits.interval_s, self._throttling.delay_s if self._throttling else 0.0)
-        spaced = now if self._last_start is None else self._last_start + delay_s
-        return max(spaced, self._rest_until, self._bucket.next_token(now) if self._bucket else now)
+        spaced = now if self._last_start is None else self._last_start + self._limits.interval_s
+        return max(spaced, self._earliest_of_any(now))
+
+    def _earliest_of_any(self, now: float) -> float:
+        """When a rest, the server's delay and its requests per minute allow the next start, paced or not."""
+        if self._throttling is None or self._bucket is None:
+            return max(now, self._rest_until)
+        starts = [start for start in (self._last_start, self.paced.last_start) if start is not None]
+        spaced = max(starts, default=now - self._throttling.delay_s) + self._throttling.delay_s
+        return max(spaced, self._rest_until, self._bucket.next_token(now))
+
+    def _has_paced_place(self) -> bool:
+        """True when a paced request waits and has a place."""
+        throttling = self._throttling
+        if not len(self.paced) or self.running >= self.paced.places:
+            return False
+        return throttling is None or (not throttling.clicks_only and self.running < throttling.max_concurrent)
 
     def _grant(self, waiter: _Waiter, is_beside: bool, now: float) -> None:
         """Start one request."""
@@ -248,16 +280,24 @@ class RequestQueue:
         else:
             self._running += 1
         self._last_start = now
+        self._count_start(now, now - waiter.since)
+        waiter.granted.set_result(is_beside)
+
+    def _count_start(self, now: float, waited_s: float) -> None:
+        """Count a start, by the server's limit, too."""
+        self._ledger.started(waited_s)
         if self._bucket is not None:
             self._bucket = self._bucket.taken(now)
-        self._ledger.started(now - waiter.since)
-        waiter.granted.set_result(is_beside)
 
     def _set_alarm(self, now: float) -> None:
         """Sleep until the next start that is only a matter of time, or the next deadline."""
         moments = [deadline for deadline, _, _ in self._deadlines[:1]]
         if moments and self._next_in_line() is not None:
             moments.append(self._earliest_start(now))
+        if self.paced.deadline is not None:
+            moments.append(self.paced.deadline)
+        if self._has_paced_place():
+            moments.append(self._earliest_of_any(now))
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+READINGS = ("health", "stats", "healths", "statses")
+
 
 @dataclass(slots=True)
 class Seen:
@@ -24,7 +26,9 @@ class Seen:
 class StubBackend:
     """`start()` listens on `port` (0: a free one, kept for the next start); change the fields while it runs.
 
-    `hung` ids never answer; `broken` ids answer 500; `failing` makes every call but the guard's answer 503.
+    `used` of its pool's 30 connections are in use. `hung` ids never answer; `broken` ids answer 500; `failing` makes every call but the guard's answer 503.
+    `fault` makes every call fail on the wire: "reset" breaks the connection off, "half-open" reads and never answers, "huge" sends
+    2 GB and says so, "endless" sends a body without end, "redirect" sends the client to the same place again.
     """
 
     count: int = 20
@@ -36,6 +40,9 @@ class StubBackend:
     failing: bool = False
     offers_guard: bool = True
     hint: bool = False
+    offers_bulk: bool = False
+    used: int = 3
+    fault: str = ""
     hung: set[int] = field(default_factory=set)
     broken: set[int] = field(default_factory=set)
     seen: list[Seen] = field(default_factory=list)
@@ -49,6 +56,8 @@ class StubBackend:
         self._thawed.set()
         self.in_flight: dict[str, int] = {}
         self.peak: dict[str, int] = {}
+        self.faulted = 0
+        self.largest_sent = 0
 
     @property
     def url(self) -> str:
@@ -100,6 +109,9 @@ class StubBackend:
             if name.lower() == "authorization":
                 self.authorizations.add(value.strip())
         body = await reader.readexactly(length) if length else b""
+        if self.fault:
+            self.faulted += 1
+            return await self._fail(reader, writer, target)
         answering = asyncio.ensure_future(self._answer(method, target, body))
         gone = asyncio.ensure_future(reader.read(1))
         try:
@@ -119,6 +131,31 @@ class StubBackend:
         await writer.drain()
         return True
 
+    async def _fail(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str) -> bool:
+        """Do what `fault` says; False: the connection is over."""
+        if self.fault == "half-open":
+            await reader.read(1)
+            return False
+        if self.fault == "redirect":
+            writer.write(f"HTTP/1.1 302 X\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode())
+            await writer.drain()
+            return True
+        if self.fault in ("huge", "endless"):
+            length = b"Content-Length: 2147483648\r\n" if self.fault == "huge" else b""
+            writer.write(b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\n" + length + b"\r\n")
+            await self._pour(writer)
+        writer.transport.abort()
+        return False
+
+    async def _pour(self, writer: asyncio.StreamWriter) -> None:
+        """Send until the client has had enough."""
+        sent, chunk = 0, b" " * 65536
+        while not writer.is_closing():
+            writer.write(chunk)
+            await writer.drain()
+            sent += len(chunk)
+            self.largest_sent = max(self.largest_sent, sent)
+
     async def _answer(self, method: str, target: str, body: bytes) -> tuple[int, bytes]:
         parts = urlsplit(target)
         what, source_id = _what(parts.path)
@@ -126,6 +163,8 @@ class StubBackend:
         self.seen.append(request)
         self.in_flight[what] = self.in_flight.get(what, 0) + 1
         self.peak[what] = max(self.peak.get(what, 0), self.in_flight[what])
+        together = sum(self.in_flight.get(each, 0) for each in READINGS)
+        self.peak["readings"] = max(self.peak.get("readings", 0), together)
         try:
             status, answer = await self._serve(what, source_id, parse_qs(parts.query), body)
         finally:
@@ -142,7 +181,15 @@ class StubBackend:
             return 503, {"code": "database_unavailable", "detail": "drill"}
         if what == "list":
             return 200, self._list(int(query["limit"][0]), int(query["offset"][0]))
+        if what in ("healths", "statses"):
+            return await self._bulk(what, [int(each) for each in query["ids"][0].split(",")])
         return await self._reading(what, source_id)
+
+    async def _bulk(self, what: str, source_ids: list[int]) -> tuple[int, Any]:
+        if not self.offers_bulk:
+            return 405, {"code": "refused", "detail": "one at a time"}
+        await asyncio.sleep(self.delay_s)
+        return 200, {"items": [_health(each) if what == "healths" else _stats(each) for each in source_ids]}
 
     async def _reading(self, what: str, source_id: int) -> tuple[int, Any]:
         if what == "other" or not 1 <= source_id <= self.count:
@@ -163,9 +210,14 @@ class StubBackend:
             return 200, {"closed_idle": 1, "reclaimed": 2, "terminated_backends": 0, "dry_run": b"true" in body}
         limits = {"NORMAL": (10, 100, 100), "MODERATE": (7, 70, 300), "AGGRESSIVE": (3, 30, 1000), "EMERGENCY": (1, 5, 2000)}[self.level]
         config = dict(zip(("max_concurrent_requests", "max_requests_per_minute", "request_delay_ms"), limits, strict=True))
-        known = {"throttling_level": self.level, "usage_percent": 10.0, "reasons": [], "measured_at": "2026-01-01T00:00:00Z"}
+        known = {
+            "throttling_level": self.level,
+            "usage_percent": round(self.used / 0.3, 1),
+            "reasons": [],
+            "measured_at": "2026-01-01T00:00:00Z",
+        }
         if what == "status":
-            return 200, known | {"status": self.status, "pool": {"checked_out": 3, "capacity": 30}}
+            return 200, known | {"status": self.status, "pool": {"checked_out": self.used, "capacity": 30}}
         return 200, known | config | {"version": self.version, "ttl_s": 30, "alert": None}
 
     def _list(self, limit: int, offset: int) -> dict[str, Any]:
@@ -178,6 +230,8 @@ def _what(path: str) -> tuple[str, int]:
     if words[:2] == ["scan", "data-sources"]:
         if len(words) == 2:
             return "list", 0
+        if len(words) == 3 and words[2] in ("health", "stats"):
+            return {"health": "healths", "stats": "statses"}[words[2]], 0
         if len(words) == 4 and words[3] in ("health", "stats"):
             return words[3], int(words[2])
     names = {"ping": "ping", "status": "status", "throttling-config": "config", "force-cleanup": "cleanup"}

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from dashboard_app.console.client.backend import ReadHow
+from dashboard_app.console.client.reading import ReadHow
 from dashboard_app.console.lane import Lane
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import BackendFailed, NotFound, QueueFull

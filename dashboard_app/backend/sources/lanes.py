@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from dashboard_app.model.errors import DeadlinePassed
 
-FAST_PLACES = 16
+FAST_PLACES = 32
 SLOW_PLACES = 8
 FAST_HOLD_S = 0.5
 """A probe in the fast lane gives its place to the next after this long, though it goes on: a source that begins to hang

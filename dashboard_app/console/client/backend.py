@@ -1,7 +1,6 @@
 """The contract as typed calls: what the console knows of the server it reads from."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -11,14 +10,17 @@ from dashboard_app.console.client.caller import Call, Caller
 from dashboard_app.console.client.contract import (
     ListedSource,
     parse_health,
+    parse_healths,
     parse_letters,
     parse_metrics,
     parse_object,
     parse_page,
     parse_source,
+    parse_stats,
     parse_throttling,
     source_body,
 )
+from dashboard_app.console.client.reading import ReadHow, bulk_call, one_call
 from dashboard_app.model.errors import BackendFailed, NotFound, SpillwayError
 from dashboard_app.model.health import Health, Metrics
 from dashboard_app.model.pool import ThrottlingConfig
@@ -55,19 +57,6 @@ class AuditBook(Protocol):
         details: Mapping[str, object] | None = None,
     ) -> None:
         """Keep one row."""
-
-
-def _nothing() -> None:
-    """Nobody wants to know."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadHow:
-    """How the loader reads one source: `on_start` is called at the real start, after the queue; `urgent`: it is in view."""
-
-    on_start: Callable[[], None] = _nothing
-    urgent: bool = False
-    is_known_sick: bool = False
 
 
 _PLAINLY = ReadHow()
@@ -125,6 +114,14 @@ class Backend:
         if principal is not None:
             require(principal, "sources.check")
         return await self._read(self._metrics, (source_id, "stats"), parse_metrics, principal, how)
+
+    async def healths(self, source_ids: Sequence[int], how: ReadHow) -> tuple[Health, ...]:
+        """The healths of up to BULK_AT_MOST sources by one request; a server may leave some out, or not offer it (Refused)."""
+        return await self._caller.ordinary(bulk_call("health", source_ids, how), parse_healths)
+
+    async def many_metrics(self, source_ids: Sequence[int], how: ReadHow) -> tuple[Metrics, ...]:
+        """The numbers of up to BULK_AT_MOST sources by one request, as `healths`."""
+        return await self._caller.ordinary(bulk_call("stats", source_ids, how), parse_stats)
 
     async def history(
         self, source_id: int, metric: str, since: datetime, until: datetime, points: int = 300, *, principal: Principal
@@ -277,18 +274,8 @@ class Backend:
         how: ReadHow,
     ) -> Value:
         """One reading of one source; a person's click does not join what still waits in the queue behind others."""
-        source_id, word = what
-        background = Priority.VIEW if how.urgent else Priority.BACKGROUND
-        call = Call(
-            "GET",
-            f"/scan/data-sources/{source_id}/{word}",
-            background if principal is None else Priority.CLICK,
-            key=f"source {source_id}",
-            may_try=principal is None,
-            principal=principal,
-            on_start=how.on_start,
-            is_known_sick=how.is_known_sick,
-        )
+        call = one_call(what, principal, how)
+        source_id, _ = what
         return await flights.run((source_id, principal is not None), lambda: self._caller.ordinary(call, parse))
 
     async def _measured(self, principal: Principal, what: str, parse: Callable[[Any], Value]) -> Value | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from dashboard_app.console.client.wire import Wire, judged
+from dashboard_app.console.client.wire import BODY_CAP_BYTES, Wire, judged
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import BackendFailed, BreakerOpen, Refused
 from dashboard_app.model.user import Principal, PrincipalKind, Role
@@ -39,6 +39,10 @@ class Call:
     """The source has failed before: another failure is its own and says nothing of the server."""
     retries: int = 0
     """Retries of this very call, a moment apart; only for reads. The loader's reads have none here: their lane retries by its plan."""
+    is_paced: bool = False
+    """A window decides when it starts, not the queue's concurrency and interval."""
+    cap_bytes: int = BODY_CAP_BYTES
+    """The longest answer that is read."""
 
 
 class Caller:
@@ -120,7 +124,7 @@ class Caller:
         """One try: a place in the queue, then the breaker's ticket."""
         if not call.may_try and not self._breaker.lets_through:
             self._breaker.ask(may_try=False)
-        async with self._queue.place(call.priority) as left_s:
+        async with self._queue.paced.place() if call.is_paced else self._queue.place(call.priority) as left_s:
             return await self._ticketed(call, parse, min(left_s, self._request_timeout_s))
 
     async def _ticketed(self, call: Call, parse: Callable[[Any], Value], limit_s: float) -> Value:
@@ -143,6 +147,7 @@ class Caller:
                 params=call.params,
                 body=call.body,
                 on_sent=on_sent,
+                cap_bytes=call.cap_bytes,
             )
             value = parse(judged(answer, call.principal))
             self._breaker.answered(ticket, began)

@@ -3,7 +3,8 @@
 Every `parse_…` raises `BackendFailed` (cause "garbage") for a body that is not what the contract says.
 """
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -134,6 +135,27 @@ def parse_metrics(body: Any) -> Metrics:
         metrics=_numbers(body.get("metrics") or {}),
         units={str(name): str(unit) for name, unit in (body.get("units") or {}).items()},
     )
+
+
+@or_garbage
+def parse_healths(body: Any) -> tuple[Health, ...]:
+    """The healths of a bulk read; one that is not what the contract says is left out, its source is then read by itself."""
+    return tuple(_readable(body["items"], parse_health))
+
+
+@or_garbage
+def parse_stats(body: Any) -> tuple[Metrics, ...]:
+    """The numbers of a bulk read, as `parse_healths`."""
+    return tuple(_readable(body["items"], parse_metrics))
+
+
+def _readable(items: Any, parse: Callable[[Any], Value]) -> Iterator[Value]:
+    """The items that can be read."""
+    if not isinstance(items, list):
+        raise TypeError("not a list")
+    for item in items:
+        with contextlib.suppress(BackendFailed):
+            yield parse(item)
 
 
 @or_garbage

@@ -87,6 +87,13 @@ class Throttle:
         known = self._hint.level if self._hint else Level.NORMAL
         return max(known, Level.MODERATE, key=_ORDER.index) if self.is_assumed else known
 
+    @property
+    def max_concurrent(self) -> int | None:
+        """How many requests the server takes at once, at any level; None when it never told."""
+        if self._hint is None:
+            return _MODERATE.max_concurrent if self.is_assumed else None
+        return min(self._hint.max_concurrent, _MODERATE.max_concurrent) if self.is_assumed else self._hint.max_concurrent
+
     def limits(self) -> Throttling | None:
         """What binds now; None at NORMAL."""
         if self.level is Level.NORMAL:

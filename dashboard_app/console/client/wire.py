@@ -25,9 +25,12 @@ from dashboard_app.model.errors import (
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal
 
-BODY_CAP_BYTES = 8 * 1024 * 1024
+BODY_CAP_BYTES = 4 * 1024 * 1024
 """The longest answer that is read; a list of 500 sources is under 1 MiB."""
+ONE_SOURCE_CAP_BYTES = 512 * 1024
+"""The same for one source's health or numbers, of which many may be under way."""
 _DETAIL_KEPT = 500
+_DIGITS = 20
 _PRINCIPAL = "spillway.principal"
 _REQUEST_ID = "x-request-id"
 _REFERENCE = 8
@@ -149,6 +152,7 @@ class Wire:
         params: Mapping[str, str | int] | None = None,
         body: object = None,
         on_sent: Callable[[], None] = _nothing,
+        cap_bytes: int = BODY_CAP_BYTES,
     ) -> Answer:
         """The answer, whatever its status, within `limit_s`. `on_sent` is called when the request leaves, after a connection was made.
 
@@ -168,7 +172,7 @@ class Wire:
             on_sent()
         try:
             async with asyncio.timeout(limit_s):
-                return await self._exchange(request)
+                return await self._exchange(request, cap_bytes)
         except TimeoutError as failure:
             raise BackendFailed(f"The server took longer than {limit_s:.3g} s.", cause="timeout") from failure
         except httpx.TimeoutException as failure:
@@ -187,15 +191,18 @@ class Wire:
         version = self.acts_on()
         return {"X-Throttle-Client": self.name if version is None else f"{self.name}; version={version}"}
 
-    async def _exchange(self, request: httpx.Request) -> Answer:
-        """Send, read at most BODY_CAP_BYTES, parse."""
+    async def _exchange(self, request: httpx.Request, cap_bytes: int) -> Answer:
+        """Send, read at most `cap_bytes`, parse. A body that says it is longer is not begun."""
         response = await self._client.send(request, stream=True)
         try:
             self._on_headers(response.headers)
+            told = response.headers.get("content-length", "")
+            if told.isdigit() and int(told[:_DIGITS]) > cap_bytes:
+                raise BackendFailed("The server's answer is too large.", cause="garbage", status=response.status_code)
             raw = bytearray()
             async for chunk in response.aiter_bytes():
                 raw += chunk
-                if len(raw) > BODY_CAP_BYTES:
+                if len(raw) > cap_bytes:
                     raise BackendFailed("The server's answer is too large.", cause="garbage", status=response.status_code)
         finally:
             await response.aclose()

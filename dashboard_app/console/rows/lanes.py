@@ -8,7 +8,7 @@ from dashboard_app.console import words
 
 @dataclass(frozen=True, slots=True)
 class LaneRow:
-    """How far one lane is. `note` says why it is slow, or why it stands."""
+    """How far one lane is. `note` says why it is slow, or why it stands; by the adaptive pace how many requests go at once."""
 
     done: int = 0
     total: int = 0
@@ -28,7 +28,10 @@ class RoundRow:
 def lane_row(lane: Any) -> LaneRow:
     """One lane of the loader's progress."""
     percent = round(100 * lane.done / lane.total, 1) if lane.total else 0.0
-    return LaneRow(lane.done, lane.total, percent, f"{words.count(lane.in_flight)} in flight", lane.reason[:1].upper() + lane.reason[1:])
+    note = lane.reason[:1].upper() + lane.reason[1:]
+    if not note and lane.total and lane.at_once:
+        note = f"As fast as the server allows: {words.count(lane.at_once)} at once"
+    return LaneRow(lane.done, lane.total, percent, f"{words.count(lane.in_flight)} in flight", note)
 
 
 def round_row(last: Any) -> RoundRow:
