@@ -169,6 +169,7 @@ class App:
         """Tell the parts of each other, and name the loops in the order they start."""
         self.guard.on_reachable(lambda reachable: self.identity.mark_database(reachable=reachable))
         self.guard.on_cleanup = self._note_cleanup
+        self.console.live.on_change(self._retune)
         loops = self.supervisor
         if self.settings.database_url is None:
             loops.add("embedded server", of_settings(self.settings).keep_running)
@@ -184,6 +185,11 @@ class App:
         loops.add("console", self._run_console)
         if self.settings.demo:
             loops.add("demo fleet", self._once_stored(Fleet(self.database.direct_address, self.sources.sources, self.clock).run))
+
+    def _retune(self, settings: Settings) -> None:
+        """Let guard and jobs go by changed settings at once."""
+        self.guard.retune(_guard_limits(settings))
+        self.jobs.updater.retune(_job_limits(settings), batching=settings.job_batching)
 
     async def _run_console(self) -> None:
         """Run the console; at an ordinary start it waits the moment until the first answer can be right."""

@@ -21,7 +21,7 @@ class AlertPoll:
 
     def __init__(self, backend: Backend, snapshot: Snapshot, clock: Clock, *, poll_s: float) -> None:
         """`poll_s`: between two looks while nobody watches."""
-        self._backend, self._snapshot, self._clock, self._poll_s = backend, snapshot, clock, poll_s
+        self._backend, self._snapshot, self._clock, self.poll_s = backend, snapshot, clock, poll_s
         self._bell = Wake(clock)
         self.is_watched: Callable[[], bool] = lambda: False
 
@@ -41,14 +41,14 @@ class AlertPoll:
         while True:
             began = self._clock.monotonic()
             await self._read()
-            await self._clock.sleep(min(0.1, self._poll_s))
+            await self._clock.sleep(min(0.1, self.poll_s))
             await self._bell.wait(began + self._pause_s())
 
     def _pause_s(self) -> float:
         """How long until the next look."""
         if not self._snapshot.are_alerts_offered:
             return NOT_OFFERED_S
-        return EVERY_S if self.is_watched() else self._poll_s
+        return EVERY_S if self.is_watched() else self.poll_s
 
     async def _read(self) -> None:
         """Look once; a failure is seen by the age of what is known, and has asked for pings already."""

@@ -62,10 +62,7 @@ class Console:
         self.snapshot = Snapshot(clock)
         self.throttle = Throttle(clock, poll_s=settings.throttle_poll_s)
         self.breakers = Breakers(breaker_limits(settings), clock)
-        self.queue = RequestQueue(
-            QueueLimits(settings.queue_concurrency, settings.queue_interval_ms / 1000.0, settings.queue_timeout_s, settings.queue_max),
-            clock,
-        )
+        self.queue = RequestQueue(queue_limits(settings), clock)
         caller = Caller(
             _wire(settings, app, self.throttle), self.queue, self.breakers["api"], clock, request_timeout_s=settings.request_timeout_s
         )
@@ -87,6 +84,8 @@ class Console:
         self.file = SnapshotFile(Path(settings.data_dir) / "snapshot.json", self.snapshot, clock)
         self._unavailable_since: datetime | None = None
         self._supervisor = Supervisor(clock)
+        self._caller = caller
+        self.live.on_change(self._retune)
         self._connect(caller)
         self.queue.allow_paced(self.loader.places())
         self._add_loops()
@@ -180,6 +179,18 @@ class Console:
         self.viewers.on_first = self._watched
         self.snapshot.on_change(self._note_availability)
 
+    def _retune(self, settings: Settings) -> None:
+        """Go by changed settings at once; what is under way is not disturbed."""
+        self.breakers.retune(breaker_limits(settings))
+        self.queue.retune(queue_limits(settings))
+        self._caller.request_timeout_s = settings.request_timeout_s
+        self.throttle.poll_s = self.polls.poll_s = self.alert_poll.poll_s = settings.throttle_poll_s
+        self.polls.cleans_up = settings.console_auto_cleanup
+        self.loader.retune(settings)
+        self.queue.allow_paced(self.loader.places())
+        self.polls.news()
+        self.snapshot.touch()
+
     def _obey(self) -> None:
         """Let the queue and the lanes follow the server's limits."""
         self.queue.follow(self.throttle.limits())
@@ -205,6 +216,11 @@ class Console:
             self._unavailable_since = None
         elif self._unavailable_since is None:
             self._unavailable_since = self.clock.now()
+
+
+def queue_limits(settings: Settings) -> QueueLimits:
+    """The queue's numbers in the settings."""
+    return QueueLimits(settings.queue_concurrency, settings.queue_interval_ms / 1000.0, settings.queue_timeout_s, settings.queue_max)
 
 
 def breaker_limits(settings: Settings) -> BreakerLimits:

@@ -68,6 +68,13 @@ class Lane:
         """Look again: something outside has changed."""
         self._wake.ring()
 
+    def retune(self, plan: Plan, rules: Freshness) -> None:
+        """Go by another plan and other rules from the next start on; what is under way is not disturbed."""
+        self._rules = rules
+        self._roster.retune(rules)
+        self._tempo.retune(plan)
+        self._wake.ring()
+
     def set_adaptive(self, is_adaptive: bool) -> None:
         """Go on by the other pace from the next start on."""
         self._tempo.set_adaptive(is_adaptive)

@@ -63,8 +63,7 @@ class Loader:
         self.is_watched: Callable[[], bool] = lambda: False
         readings = Readings(backend, snapshot, clock)
         self.health = Lane(
-            Plan(settings.health_batch_size, settings.health_stagger_ms / 1000.0, settings.health_batch_delay_ms / 1000.0),
-            Freshness(settings.health_stale_s, settings.health_refetch_s, settings.health_retries, settings.health_retry_delay_s),
+            *_by_settings(settings, "health"),
             readings.health,
             clock,
             why_paused=self.why_paused,
@@ -73,8 +72,7 @@ class Loader:
             places=self.places,
         )
         self.metrics = Lane(
-            Plan(settings.metrics_batch_size, settings.metrics_stagger_ms / 1000.0, settings.metrics_batch_delay_ms / 1000.0),
-            Freshness(settings.metrics_stale_s, settings.metrics_refetch_s, settings.metrics_retries, settings.metrics_retry_delay_s),
+            *_by_settings(settings, "metrics"),
             readings.metrics,
             clock,
             why_paused=self.why_paused,
@@ -108,6 +106,12 @@ class Loader:
     def pace(self) -> Pace:
         """How requests are spaced now."""
         return self._pace
+
+    def retune(self, settings: Settings) -> None:
+        """Go by other settings from the next start on."""
+        for lane, name in zip(self.lanes, ("health", "metrics"), strict=True):
+            lane.retune(*_by_settings(settings, name))
+        self.set_pace(settings.pace)
 
     def set_pace(self, pace: Pace) -> None:
         """Go on by this pace from the next start on; what is under way is not disturbed."""
@@ -247,3 +251,12 @@ def usage_of(snapshot: Snapshot, own: int, last: Usage | None) -> Usage | None:
 def _whole(value: object) -> int | None:
     """A count as told; None for anything else."""
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _ABSURD else None
+
+
+def _by_settings(settings: Settings, lane: str) -> tuple[Plan, Freshness]:
+    """The plan and the rules of the lane called `lane` (health, metrics)."""
+    size, stagger_ms, delay_ms, stale_s, refetch_s, retries, retry_delay_s = (
+        getattr(settings, f"{lane}_{name}")
+        for name in ("batch_size", "stagger_ms", "batch_delay_ms", "stale_s", "refetch_s", "retries", "retry_delay_s")
+    )
+    return Plan(size, stagger_ms / 1000.0, delay_ms / 1000.0), Freshness(stale_s, refetch_s, retries, retry_delay_s)

@@ -40,8 +40,8 @@ class Polls:
     ) -> None:
         """`poll_s`: between two throttling-configs. `cleans_up`: ask for a cleanup after two polls at EMERGENCY."""
         self._backend, self._snapshot, self._throttle, self._breaker, self._clock = backend, snapshot, throttle, breaker, clock
-        self._poll_s = poll_s
-        self._cleans_up = cleans_up
+        self.poll_s = poll_s
+        self.cleans_up = cleans_up
         self._emergency_since: float | None = None
         self._status_bell, self._config_bell, self._ping_bell = Wake(clock), Wake(clock), Wake(clock)
         self.is_watched: Callable[[], bool] = lambda: False
@@ -65,15 +65,15 @@ class Polls:
         while True:
             began = self._clock.monotonic()
             await self._read_status()
-            await self._status_bell.wait(began + (STATUS_EVERY_S if self.is_watched() else self._poll_s))
+            await self._status_bell.wait(began + (STATUS_EVERY_S if self.is_watched() else self.poll_s))
 
     async def run_config(self) -> None:
         """Read the throttling-config every `poll_s` and at news."""
         while True:
             began = self._clock.monotonic()
             await self._read_config()
-            await self._clock.sleep(min(0.1, self._poll_s))
-            await self._config_bell.wait(began + self._poll_s)
+            await self._clock.sleep(min(0.1, self.poll_s))
+            await self._config_bell.wait(began + self.poll_s)
 
     async def run_pings(self) -> None:
         """After a first failed call, ping every two seconds until one succeeds or the breaker opens."""
@@ -120,7 +120,7 @@ class Polls:
         now = self._clock.monotonic()
         if self._emergency_since is None:
             self._emergency_since = now
-        if not self._cleans_up or now - self._emergency_since < self._poll_s * _NEARLY or await self._is_no_matter_of_a_cleanup():
+        if not self.cleans_up or now - self._emergency_since < self.poll_s * _NEARLY or await self._is_no_matter_of_a_cleanup():
             return
         self._emergency_since = now
         try:

@@ -108,6 +108,12 @@ class Roster:
             if self._round is not None and self._tracks[new].is_due(self._clock.monotonic(), self._rules):
                 self._round.pending.add(new)
 
+    def retune(self, rules: Freshness) -> None:
+        """Judge ages by other rules from now on; the next regular round counts from the last one by the new interval."""
+        if self._regular_at is not None:
+            self._regular_at += rules.refetch_s - self._rules.refetch_s
+        self._rules = rules
+
     def begin_all(self, now: float) -> None:
         """Begin a round over all sources, whatever their age; those in the slow lane are asked at once, too."""
         self._begin(now, set(self._tracks), is_regular=True)

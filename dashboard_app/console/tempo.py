@@ -46,6 +46,10 @@ class Tempo:
         """Bulk reads at once: the batch size, whatever the window, for each of them is many probes at the server."""
         return self.plan.batch_size
 
+    def retune(self, plan: Plan) -> None:
+        """Go by another plan from the next start on."""
+        self.plan = plan
+
     def set_adaptive(self, is_adaptive: bool) -> None:
         """Go on by the other pace; what is under way keeps its place."""
         if is_adaptive == self.is_adaptive:

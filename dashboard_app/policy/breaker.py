@@ -60,6 +60,14 @@ class Breaker:
         self._trials = self._trials_good = 0
         self._trials_end_at = 0.0
 
+    def retune(self, limits: BreakerLimits) -> None:
+        """Go by other limits from now on; the state stays, a window of another sort starts empty."""
+        if limits.rates != self.limits.rates:
+            self._window = Window(limits.rates) if limits.rates is not None else None
+        self.limits = limits
+        is_clean = self.passing is not None and limits.rates is None and self.failure_count == 0
+        self.clean = self.passing if is_clean else None
+
     def ask(self, now: float, *, may_try: bool = True, chance: float = 0.0) -> Ticket | None:
         """A ticket for one call, or None: refused. `may_try` False never becomes a trial (pings, operators' clicks)."""
         if self.passing is not None:

@@ -104,6 +104,11 @@ class NamedBreaker:
         """Call `listener` after every move and every counted failure."""
         self._listeners.append(listener)
 
+    def retune(self, limits: BreakerLimits) -> None:
+        """Go by other limits from now on."""
+        self.limits, self._slow_s = limits, limits.slow_call_s
+        self._breaker.retune(limits)
+
     def ask(self, *, may_try: bool = True) -> Ticket:
         """A ticket for one call.
 
@@ -263,6 +268,11 @@ class Breakers:
             return self._by_name[name]
         except KeyError:
             raise NotFound("There is no breaker of this name.") from None
+
+    def retune(self, limits: BreakerLimits) -> None:
+        """Go by other limits from now on."""
+        for breaker in self:
+            breaker.retune(limits)
 
     def __iter__(self) -> Iterator[NamedBreaker]:
         """All breakers, `api` first."""

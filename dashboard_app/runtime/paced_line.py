@@ -33,6 +33,10 @@ class PacedLine:
         """One may start while fewer requests of all sorts are under way."""
         self.last_start: float | None = None
 
+    def retune(self, *, timeout_s: float, at_most: int) -> None:
+        """Go by other limits from now on."""
+        self._timeout_s, self._at_most = timeout_s, at_most
+
     def __len__(self) -> int:
         """How many wait."""
         return len(self._waiting)

@@ -100,6 +100,12 @@ class RequestQueue:
         self.paced.places = places
         self._look()
 
+    def retune(self, limits: QueueLimits) -> None:
+        """Go by other limits from now on; whoever waits keeps the deadline it came with."""
+        self._limits = limits
+        self.paced.retune(timeout_s=limits.timeout_s, at_most=limits.max_waiting)
+        self._look()
+
     def follow(self, throttling: Throttling | None) -> None:
         """Obey `throttling` from the next start on. The bucket is full at first and never refilled by a change."""
         if throttling == self._throttling:

@@ -24,7 +24,7 @@ class Admission:
         """All places are free."""
         self.in_flight = 0
         self.rejected_total = 0
-        self._limits = limits
+        self.limits = limits
         self._monotonic = monotonic
         self._waiters: deque[tuple[asyncio.Future[bool], float]] = deque()
         self._warnings: deque[float] = deque(maxlen=_WARNINGS_PER_MINUTE)
@@ -33,7 +33,7 @@ class Admission:
     @property
     def limit(self) -> int:
         """How many places there are."""
-        return self._limits.max_concurrent_requests
+        return self.limits.max_concurrent_requests
 
     def queued(self) -> tuple[int, float]:
         """How many wait for a place, and since how many seconds the first of them."""
@@ -70,13 +70,13 @@ class Admission:
 
     async def _wait(self, usage_percent: float, on_change: Callable[[], None]) -> None:
         """Return with a place, or refuse."""
-        if len(self._waiters) >= self._limits.max_waiting:
+        if len(self._waiters) >= self.limits.max_waiting:
             raise self._refusal("Too much database work is waiting already.", usage_percent)
         loop = asyncio.get_running_loop()
         granted: asyncio.Future[bool] = loop.create_future()
         entry = (granted, self._monotonic())
         self._waiters.append(entry)
-        timer = loop.call_later(self._limits.admission_timeout_s, _expire, granted)
+        timer = loop.call_later(self.limits.admission_timeout_s, _expire, granted)
         on_change()
         try:
             has_place = await granted

@@ -69,7 +69,7 @@ class Cleanup:
         self._waits = waits
         self._server = server
         self._is_pooled = is_pooled
-        self._threshold_s = threshold_s
+        self.threshold_s = threshold_s
         self._clock = clock
         self._bounded = bounded
 
@@ -133,7 +133,7 @@ class Cleanup:
     async def _aims(self, limit_s: float) -> tuple[list[_Aim], list[Skipped]]:
         """Which checkouts to act on and how, the longest held first; and which to leave alone although they are old."""
         now = self._clock.monotonic()
-        suspects = [checkout for checkout in self._ledger.checkouts() if checkout.is_suspect(now, self._threshold_s)]
+        suspects = [checkout for checkout in self._ledger.checkouts() if checkout.is_suspect(now, self.threshold_s)]
         backends = await self._ask(suspects, limit_s)
         aims: list[_Aim] = []
         skipped: list[Skipped] = []

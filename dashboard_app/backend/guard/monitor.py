@@ -27,11 +27,11 @@ class Monitor:
         """Nothing runs before `run`. `capacity`: the most connections the pool opens."""
         self.overview: Overview | None = None
         self._server = server
-        self._limits = limits
+        self.limits = limits
         self._clock = clock
         self._bounded = bounded
         self._capacity = capacity
-        self._suspicion = asyncio.Event()
+        self._suspicion, self._retuned = asyncio.Event(), asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ping: asyncio.Task[bool] | None = None
 
@@ -39,6 +39,11 @@ class Monitor:
         """Something failed as it does when the database is away: ask at once. From any thread; nothing happens unless `run` runs."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._suspicion.set)
+
+    def retune(self, limits: GuardLimits) -> None:
+        """Go by other limits at once. On the loop that runs `run`."""
+        self.limits = limits
+        self._retuned.set()
 
     async def run(self, on_tick: Callable[[], Awaitable[None]], on_verdict: Callable[[bool], None]) -> None:
         """Until cancelled: `on_tick` once a second, `on_verdict` after each look at the database."""
@@ -58,7 +63,7 @@ class Monitor:
         """True when the database answers within the heartbeat's limit."""
         if self._ping is None or self._ping.done():
             self._ping = asyncio.create_task(self._answers(server), name="guard ping")
-        await asyncio.wait({self._ping}, timeout=self._limits.heartbeat_s)
+        await asyncio.wait({self._ping}, timeout=self.limits.heartbeat_s)
         return self._ping.done() and not self._ping.cancelled() and self._ping.result()
 
     async def _answers(self, server: ServerView) -> bool:
@@ -84,24 +89,25 @@ class Monitor:
             is_reachable = await self.check(server)
             on_verdict(is_reachable)
             await self._clock.sleep(_BREATH_S)
-            await self._pause(self._limits.heartbeat_s / (1 if is_reachable else 2))
+            await self._pause(self.limits.heartbeat_s / (1 if is_reachable else 2), self._suspicion)
 
-    async def _pause(self, seconds: float) -> None:
-        """Return after `seconds` or when something is suspected."""
+    async def _pause(self, seconds: float, event: asyncio.Event) -> None:
+        """Return after `seconds` or when `event` is set."""
         sleep = asyncio.ensure_future(self._clock.sleep(seconds))
-        suspicion = asyncio.ensure_future(self._suspicion.wait())
+        news = asyncio.ensure_future(event.wait())
         try:
-            await asyncio.wait({sleep, suspicion}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sleep, news}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             sleep.cancel()
-            suspicion.cancel()
+            news.cancel()
 
     async def _view(self, server: ServerView) -> None:
         """Read the server's own view now and then."""
         was_too_much = False
         while True:
+            self._retuned.clear()
             try:
-                self.overview = await self._bounded.within(self._limits.heartbeat_s, server.overview(self._capacity))
+                self.overview = await self._bounded.within(self.limits.heartbeat_s, server.overview(self._capacity))
                 reason = demand_reason(self.overview.demand)
                 if reason is not None and not was_too_much:
                     logger.warning("%s", reason)
@@ -109,4 +115,4 @@ class Monitor:
             except Exception as error:  # noqa: BLE001 - the view is a comfort: without it the guard works on
                 logger.info("the server's view could not be read: %s", type(error).__name__)
                 self.overview = None
-            await self._clock.sleep(self._limits.monitor_interval_s)
+            await self._pause(self.limits.monitor_interval_s, self._retuned)

@@ -251,6 +251,12 @@ class PoolGuard:
         """Have the database asked at once whether it answers: a statement outside SQLAlchemy failed as if it did not."""
         self._monitor.suspect()
 
+    def retune(self, limits: GuardLimits) -> None:
+        """Go by other limits from now on; who waits for a place keeps waiting as long as before."""
+        self.limits = self._admission.limits = limits
+        self._cleanup.threshold_s = limits.leak_threshold_s
+        self._monitor.retune(limits)
+
     # ---- telling others
 
     def on_change(self, callback: Callable[[ThrottlingConfig], None]) -> None:

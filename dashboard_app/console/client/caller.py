@@ -54,7 +54,7 @@ class Caller:
         self._queue = queue
         self._breaker = breaker
         self._clock = clock
-        self._request_timeout_s = request_timeout_s
+        self.request_timeout_s = request_timeout_s
         self.on_failure: Callable[[], None] = _nothing
         self.budget = RetryBudget(clock)
         """Shared by every retry of this console."""
@@ -125,7 +125,7 @@ class Caller:
         if not call.may_try and not self._breaker.lets_through:
             self._breaker.ask(may_try=False)
         async with self._queue.paced.place() if call.is_paced else self._queue.place(call.priority) as left_s:
-            return await self._ticketed(call, parse, min(left_s, self._request_timeout_s))
+            return await self._ticketed(call, parse, min(left_s, self.request_timeout_s))
 
     async def _ticketed(self, call: Call, parse: Callable[[Any], Value], limit_s: float) -> Value:
         """Send with a ticket and bring its outcome back; a caller that leaves gives the ticket back."""

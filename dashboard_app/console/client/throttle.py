@@ -39,7 +39,7 @@ class Throttle:
     def __init__(self, clock: Clock, *, poll_s: float) -> None:
         """Nothing heard yet; the time to assume the worst counts from here."""
         self._clock = clock
-        self._poll_s = poll_s
+        self.poll_s = poll_s
         self._ttl_s = 30.0
         self._hint: Hint | None = None
         self._confirmed_at = clock.monotonic()
@@ -79,7 +79,7 @@ class Throttle:
     @property
     def is_assumed(self) -> bool:
         """True when the config is older than its ttl and one poll interval."""
-        return self._is_offered and self._clock.monotonic() - self._confirmed_at > self._ttl_s + self._poll_s
+        return self._is_offered and self._clock.monotonic() - self._confirmed_at > self._ttl_s + self.poll_s
 
     @property
     def level(self) -> Level:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -403,3 +404,10 @@ def test_reading_is_cheap_enough_for_every_answer(pool: Pool) -> None:
 
     assert min(timeit.repeat(pool.guard.hint, number=1000, repeat=5)) / 1000 < 50e-6
     assert min(timeit.repeat(pool.guard.counts, number=1000, repeat=5)) / 1000 < 50e-6
+
+
+async def test_other_limits_are_in_force_at_once():
+    pool = Pool(limits={"max_concurrent_requests": 1})
+    pool.guard.retune(replace(pool.guard.limits, max_concurrent_requests=7, leak_threshold_s=3, auto_cleanup=False))
+    assert pool.guard.status()["admission"]["limit"] == 7
+    assert (pool.guard._cleanup.threshold_s, pool.guard._monitor.limits.auto_cleanup) == (3, False)
