@@ -12,6 +12,7 @@ from dashboard_app.console.pages import (
     audit,
     drill,
     drill_state,
+    missing,
     palette_state,
     pool,
     pool_state,
@@ -88,6 +89,7 @@ app = rx.App(
 )
 for page in PAGES.values():
     app.add_page(page.view, route=page.route, title=f"{page.title} · Spillway", on_load=page.state.load)
+app.add_page(missing.page, route="404", title="No such page · Spillway")
 app.add_middleware(EventGate(spillway.identity, POLICY, UNATTENDED), index=0)
 check_policies(POLICY)
 app.register_lifespan_task(spillway.opened)
