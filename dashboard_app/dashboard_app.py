@@ -19,6 +19,7 @@ from dashboard_app.console.pages import (
     drill_state,
     jobs,
     jobs_state,
+    missing,
     palette_state,
     pool,
     pool_state,
@@ -121,6 +122,7 @@ app = rx.App(
 )
 for page in PAGES.values():
     app.add_page(page.view, route=page.route, title=f"{page.title} · Spillway", on_load=page.state.load)
+app.add_page(missing.page, route="404", title="No such page · Spillway")
 app.add_middleware(EventGate(spillway.identity, POLICY, UNATTENDED), index=0)
 check_policies(POLICY)
 app.register_lifespan_task(spillway.opened)

@@ -22,7 +22,7 @@ from dashboard_app.policy.freshness import Freshness
 from dashboard_app.policy.pacing import Plan
 from dashboard_app.policy.window_control import Usage, places
 from dashboard_app.runtime.breakers import NamedBreaker
-from dashboard_app.runtime.request_queue import Throttling
+from dashboard_app.runtime.request_queue import Priority, Throttling
 from dashboard_app.runtime.wake import Wake
 from dashboard_app.settings import Settings
 
@@ -171,16 +171,18 @@ class Loader:
     async def run_list(self) -> None:
         """Read the list of sources for ever; while the breaker is open this is the call that tries it."""
         self._take_over_list()
+        is_asked = False
         while True:
-            await self._read_list()
-            await self._pause()
+            await self._read_list(is_asked=is_asked)
+            is_asked = await self._pause()
 
-    async def _pause(self) -> None:
-        """Wait until the list is due again, or somebody asks for it."""
+    async def _pause(self) -> bool:
+        """Wait until the list is due again, or somebody asks for it: then True."""
         ended = self._clock.monotonic()
         while not self._is_list_asked and (moment := self._list_due(ended)) > self._clock.monotonic():
             await self._list_bell.wait(moment)
-        self._is_list_asked = False
+        is_asked, self._is_list_asked = self._is_list_asked, False
+        return is_asked
 
     def _list_due(self, last: float) -> float:
         """When the list is read again after a reading that ended at `last`."""
@@ -192,12 +194,19 @@ class Loader:
             return last + LIST_AFTER_FAILURE_S
         return last + (LIST_WATCHED_S if self.is_watched() else LIST_UNWATCHED_S)
 
-    async def _read_list(self) -> None:
-        """Read the list once; a failure is kept for the banner."""
-        if self._throttle.level is Level.EMERGENCY or self._breaker.state is BreakerState.FORCED_OPEN:
+    async def _read_list(self, *, is_asked: bool) -> None:
+        """Read the list once; a failure is kept for the banner.
+
+        At EMERGENCY only what a person asks for is read, and the trial of an open breaker: without it the banner would stay as long
+        as the level.
+        """
+        if self._breaker.state is BreakerState.FORCED_OPEN:
+            return
+        is_click = self._throttle.level is Level.EMERGENCY
+        if is_click and not is_asked and self._breaker.lets_through:
             return
         try:
-            items = await self._backend.sources()
+            items = await self._backend.sources(Priority.CLICK if is_click else Priority.BACKGROUND)
         except TryLater:
             return
         except SpillwayError as failure:

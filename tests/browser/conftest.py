@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.conftest import program
@@ -20,6 +21,7 @@ QUICK = {"breaker_recovery_s": 3, "auto_cleanup": "false", "console_auto_cleanup
 WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 390, "height": 844}
 PASSWORD = "correct-horse-battery-8"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -105,6 +107,12 @@ def remote(backend: Instance, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def console(request: pytest.FixtureRequest, backend: Instance) -> Instance:
     """The instance whose pages are looked at: `backend` itself, or `remote` in front of it."""
     return backend if request.param == "in_process" else request.getfixturevalue("remote")
+
+
+async def violations(page: Page) -> list[object]:
+    """What axe finds against WCAG 2.2 A and AA on the page as it stands: the rule and the first place of each."""
+    found = await Axe().run(page, options={"runOnly": RULES})
+    return [(one["id"], one["nodes"][0]["target"]) for one in found.response["violations"]]
 
 
 async def eventually(question: Callable[[], bool], timeout_s: float = 10) -> None:

@@ -209,6 +209,31 @@ async def test_at_emergency_background_reading_stops_but_the_banner_does_not_com
         await until(lambda: len(stub.of("health")) > before)
 
 
+async def test_an_open_breaker_is_tried_at_emergency_too(tmp_path: Path) -> None:
+    fast = FAST | {"breaker_recovery_s": 1.5, "breaker_failure_threshold": 2, "throttle_poll_s": 0.2, "console_auto_cleanup": False}
+    async with running(StubBackend(count=2, failing=True)) as stub, console_on(stub.url, tmp_path, **fast) as console:
+        watched(console)
+        await until(lambda: state_of(console) is BreakerState.OPEN)
+        stub.level, stub.version = "EMERGENCY", 2
+        await until(lambda: console.throttle.level is Level.EMERGENCY)
+        stub.failing = False
+        await until(lambda: state_of(console) is BreakerState.CLOSED, within_s=10)
+        assert console.throttle.level is Level.EMERGENCY
+        assert console.fallback() is None
+
+
+async def test_at_emergency_the_list_is_read_for_a_person_and_for_nobody_else(tmp_path: Path) -> None:
+    fast = FAST | {"throttle_poll_s": 0.2, "console_auto_cleanup": False}
+    async with running(StubBackend(count=2, level="EMERGENCY")) as stub, console_on(stub.url, tmp_path, **fast) as console:
+        await until(lambda: console.throttle.level is Level.EMERGENCY)
+        await until(lambda: stub.in_flight.get("list", 0) == 0)
+        before, polls = len(stub.of("list")), len(stub.of("config"))
+        await until(lambda: len(stub.of("config")) >= polls + 3)
+        assert len(stub.of("list")) == before
+        console.acted()
+        await until(lambda: len(stub.of("list")) == before + 1)
+
+
 async def test_two_polls_at_emergency_ask_for_a_cleanup(tmp_path: Path) -> None:
     async with running(StubBackend(count=1, level="EMERGENCY")) as stub, console_on(stub.url, tmp_path, throttle_poll_s=0.3):
         await until(lambda: stub.of("POST cleanup"))

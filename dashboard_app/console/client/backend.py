@@ -91,13 +91,13 @@ class Backend:
         """True when the server answers. A failure counts for the breaker, a success for nothing."""
         return await self._caller.ping()
 
-    async def sources(self) -> tuple[ListedSource, ...]:
-        """Every registered source, in id order of the server; a background call that may be a breaker's trial."""
+    async def sources(self, priority: Priority = Priority.BACKGROUND) -> tuple[ListedSource, ...]:
+        """Every registered source, in id order of the server; a call that may be a breaker's trial."""
         items: list[ListedSource] = []
         for page_number in range(_PAGES_AT_MOST):
             offset = page_number * _PAGE
             params: dict[str, str | int] = {"limit": _PAGE, "offset": offset}
-            page = await self._caller.ordinary(Call("GET", "/scan/data-sources", may_try=True, params=params), parse_page)
+            page = await self._caller.ordinary(Call("GET", "/scan/data-sources", priority, may_try=True, params=params), parse_page)
             items += page.items
             if offset + _PAGE >= page.total or not page.items:
                 break
