@@ -36,8 +36,6 @@ class Behaviour:
     offers_bulk: bool = True
     most_at_once: int | None = None
     """What the config says instead of the level's number; None: the contract's."""
-    frozen: frozenset[int] = frozenset()
-    frozen_s: float = 5.0
 
 
 @dataclass
@@ -117,14 +115,13 @@ class SimulatedServer:
         return 200, {"items": found}
 
     async def _probe(self, source_id: int) -> dict[str, Any]:
-        is_frozen = source_id in self.behaviour.frozen
         try:
             async with self._lanes.place(slow=False):
-                await asyncio.sleep(self.behaviour.frozen_s if is_frozen else self.behaviour.answer_s)
+                await asyncio.sleep(self.behaviour.answer_s)
         except DeadlinePassed:
             return {"data_source_id": source_id, "status": "unknown", "checked_at": None}
         at = datetime.fromtimestamp(asyncio.get_running_loop().time(), UTC).isoformat()
-        return {"data_source_id": source_id, "status": "unhealthy" if is_frozen else "healthy", "checked_at": at}
+        return {"data_source_id": source_id, "status": "healthy", "checked_at": at}
 
     async def _checkout(self) -> bool:
         """Take a connection; False when all are in use."""

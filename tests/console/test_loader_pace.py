@@ -124,6 +124,7 @@ async def test_a_server_without_bulk_reads_says_so_and_garbage_is_a_failure(benc
 def test_a_lane_says_how_many_go_at_once_unless_it_has_worse_to_say() -> None:
     assert lane_row(LaneProgress(5, 20, 7, "", 0, 7)).note == "As fast as the server allows: 7 at once"
     assert lane_row(LaneProgress(5, 20, 7, "2 in the slow lane", 2, 7)).note == "2 in the slow lane"
+    assert lane_row(LaneProgress(20, 20, 0, "", 0, 7)).note == "As fast as the server allows"
     assert lane_row(LaneProgress(5, 20, 3, "")).note == ""
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
 
 from dashboard_app.backend.sources.flights import Flights
 from dashboard_app.backend.sources.lanes import Lanes
@@ -36,6 +36,8 @@ TURN_S = 2.0
 SWEEP_EVERY_TURNS = 8
 BULK_LIMIT = 100
 UNREADABLE = "The stored password cannot be read with this secret key: enter it again"
+BULK_PATIENCE_S = 1.5
+"""A bulk read waits so long for its slowest; a probe that takes longer goes on, and who asks for that source alone shares it."""
 
 _PROBES: Mapping[SourceKind, Callable[[Target, Resolver, Clock], Probe]] = {
     SourceKind.POSTGRESQL: PostgresProbe,
@@ -96,7 +98,7 @@ class Probing:
         return await self._flights.shared(source, "metrics", lambda: self._placed(source, self._measure))
 
     async def healths(self, source_ids: Sequence[int]) -> list[Health]:
-        """The health of up to 100 sources in the order asked. Unknown ids are left out; one that finds no place keeps its last health.
+        """The health of up to 100 sources in the order asked. Unknown ids are left out; one without a place or an answer keeps its last.
 
         Raises:
             InvalidInput: more than 100 ids.
@@ -277,25 +279,21 @@ class Probing:
         return last if last is not None else Health(source_id, HealthStatus.UNKNOWN, None, None, None, "Not checked yet")
 
     async def _bulk(
-        self, source_ids: Sequence[int], read: Callable[[int], Awaitable[_Result]], instead: Callable[[int], _Result]
+        self, source_ids: Sequence[int], read: Callable[[int], Coroutine[Any, Any, _Result]], instead: Callable[[int], _Result]
     ) -> list[_Result]:
-        """Read each id once, all at once as far as the lanes allow."""
+        """Read each id once, all at once as far as the lanes allow; who is not done after BULK_PATIENCE_S holds up nobody."""
         if len(source_ids) > BULK_LIMIT:
             message = f"must be at most {BULK_LIMIT} ids"
             raise InvalidInput(f"ids: {message}", ({"field": "ids", "message": message},))
         ids = list(dict.fromkeys(source_ids))
-        found = await asyncio.gather(*(read(source_id) for source_id in ids), return_exceptions=True)
-        results: list[_Result] = []
-        for source_id, result in zip(ids, found, strict=True):
-            if isinstance(result, NotFound):
-                continue
-            if isinstance(result, BaseException):
-                if not isinstance(result, SpillwayError):
-                    raise result
-                results.append(instead(source_id))
-            else:
-                results.append(result)
-        return results
+        reading = {source_id: asyncio.create_task(read(source_id)) for source_id in ids}
+        try:
+            if reading:
+                await asyncio.wait(reading.values(), timeout=BULK_PATIENCE_S)
+            return [result for source_id, task in reading.items() if (result := _of(task, source_id, instead)) is not None]
+        finally:
+            for task in reading.values():
+                task.cancel()  # whoever still waits; the probe itself goes on
 
     async def _restore(self) -> None:
         """Take in, once, what former runs kept."""
@@ -320,3 +318,17 @@ class Probing:
                 self._probes.pop(source_id, None)
                 self._silent.discard(source_id)
         self._flights.forget_landed()
+
+
+def _of(task: "asyncio.Task[_Result]", source_id: int, instead: Callable[[int], _Result]) -> _Result | None:
+    """What a reading of a bulk came to: its result, what is known instead, or None for a source that does not exist."""
+    if not task.done():
+        return instead(source_id)
+    error = task.exception()
+    if error is None:
+        return task.result()
+    if isinstance(error, NotFound):
+        return None
+    if isinstance(error, SpillwayError):
+        return instead(source_id)
+    raise error

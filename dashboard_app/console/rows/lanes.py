@@ -30,7 +30,8 @@ def lane_row(lane: Any) -> LaneRow:
     percent = round(100 * lane.done / lane.total, 1) if lane.total else 0.0
     note = lane.reason[:1].upper() + lane.reason[1:]
     if not note and lane.total and lane.at_once:
-        note = f"As fast as the server allows: {words.count(lane.at_once)} at once"
+        is_busy = lane.in_flight or lane.done < lane.total
+        note = "As fast as the server allows" + (f": {words.count(lane.at_once)} at once" if is_busy else "")
     return LaneRow(lane.done, lane.total, percent, f"{words.count(lane.in_flight)} in flight", note)
 
 

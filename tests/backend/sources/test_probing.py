@@ -189,6 +189,22 @@ async def test_a_bulk_read_keeps_order_leaves_out_unknown_ids_and_asks_each_once
         await world.probing.healths(range(101))
 
 
+async def test_a_bulk_read_waits_for_a_hanging_source_no_longer_than_its_patience_and_the_probe_goes_on(world, monkeypatch):
+    monkeypatch.setattr(probing_module, "BULK_PATIENCE_S", 0.1)
+    await world.prepared(2, 3)
+    last = world.probing.last(2)
+    world.probe(2).gate.clear()
+    began = time.monotonic()
+    found = await world.probing.healths([2, 3])
+    assert time.monotonic() - began < 1
+    assert found[0] is last
+    assert found[1].checked_at > last.checked_at
+    asking = asyncio.create_task(world.probing.health(2))
+    world.probe(2).gate.set()
+    assert (await asking).checked_at > last.checked_at
+    assert world.probe(2).calls == ["health", "health"]
+
+
 async def test_a_password_that_cannot_be_read_leaves_the_source_unknown_with_the_reason(world, monkeypatch):
     def refuse(_):
         raise Failed("no key fits")
