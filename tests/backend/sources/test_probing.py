@@ -194,9 +194,8 @@ async def test_a_bulk_read_waits_for_a_hanging_source_no_longer_than_its_patienc
     await world.prepared(2, 3)
     last = world.probing.last(2)
     world.probe(2).gate.clear()
-    began = time.monotonic()
-    found = await world.probing.healths([2, 3])
-    assert time.monotonic() - began < 1
+    with within(2.5):  # a hanging probe alone would take 5 s
+        found = await world.probing.healths([2, 3])
     assert found[0] is last
     assert found[1].checked_at > last.checked_at
     asking = asyncio.create_task(world.probing.health(2))
