@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from dashboard_app.console.client.caller import CONSOLE
 from dashboard_app.console.listing import overview
+from dashboard_app.console.rows.alerts import open_count
 from dashboard_app.console.rows.listing import Query
 from dashboard_app.console.rows.wall import Tile, WallTitle, rest_words, tile, title, worth_a_tile
+from dashboard_app.model.errors import SpillwayError
 from dashboard_app.model.health import HealthStatus
 from dashboard_app.model.source import Source
 
@@ -42,8 +45,24 @@ def age_s(console: Any) -> float | None:
     return max(float(now - min(snapshot.sources_at, snapshot.pool.received_mono)), 0.0)
 
 
-def dashboard_json(console: Any) -> dict[str, Any]:
+def alert_count(console: Any) -> int | None:
+    """Problems that fire and that nobody has silenced; None while that is not known."""
+    reading = console.snapshot.alerts
+    return None if reading is None else open_count(reading.value, console.clock.now())
+
+
+async def jobs_json(console: Any) -> dict[str, Any] | None:
+    """What a wall says of the jobs, read once for all walls; None when the server does not say it now."""
+    try:
+        stats = await console.jobs.stats(CONSOLE)
+    except SpillwayError:
+        return None
+    return {name: stats[name] for name in ("queued", "dead_letter_total", "accepted_total", "written_total")}
+
+
+async def dashboard_json(console: Any) -> dict[str, Any]:
     """GET /api/admin/dashboard: the same picture as plain data."""
+    jobs = await jobs_json(console)
     snapshot, fallback = console.snapshot, console.fallback()
     sources = list(snapshot.sources.values())
     watched = [source for source in sources if source.enabled]
@@ -66,6 +85,8 @@ def dashboard_json(console: Any) -> dict[str, Any]:
             {"name": reading.name, "state": reading.state.value, "retry_at": _stamp(reading.retry_at)}
             for reading in (breaker.reading() for breaker in console.breakers)
         ],
+        "jobs": jobs,
+        "alerts": None if (count := alert_count(console)) is None else {"open": count},
     }
 
 

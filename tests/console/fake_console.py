@@ -249,6 +249,18 @@ class FakeBook:
         self.records.append((principal.name, action, target, details))
 
 
+class FakeJobs:
+    """Says how the updates stand; `failure` is raised in place of an answer."""
+
+    def __init__(self) -> None:
+        self.failure: Exception | None = None
+
+    async def stats(self, principal: Principal) -> dict[str, Any]:
+        if self.failure:
+            raise self.failure
+        return {"queued": 16, "dead_letter_total": 2, "accepted_total": 41_210, "written_total": 41_180}
+
+
 class FakeConsole:
     def __init__(self, clock: Clock | None = None, settings: Settings | None = None, *, empty: bool = False) -> None:
         self.clock = clock or SystemClock()
@@ -261,6 +273,7 @@ class FakeConsole:
         self.backend = FakeBackend(self.snapshot)
         self.viewers = FakeViewers()
         self.alert_poll = FakeAlertPoll(self.snapshot)
+        self.jobs: Any = FakeJobs()
         self.down: FakeFallback | None = None
         self.acts = 0
 

@@ -10,10 +10,10 @@ from dashboard_app.console.pages import wall
 from dashboard_app.console.pages.shell_state import ShellState
 from dashboard_app.console.pages.wall import WallState
 from dashboard_app.model.clock import ManualClock
-from dashboard_app.model.errors import RateLimited
+from dashboard_app.model.errors import BackendFailed, RateLimited
 from dashboard_app.runtime.ratelimit import AddressLimit
 from dashboard_app.settings import Settings
-from tests.console.fake_console import ANA, FakeConsole, FakeIdentity
+from tests.console.fake_console import ANA, FakeConsole, FakeIdentity, FakeReading
 from tests.console.state_pages import opened_at, run
 
 
@@ -53,6 +53,15 @@ async def test_the_age_is_sent_anew_with_each_answer_and_grows_while_the_server_
     assert state.stamp == first[1] + 1
 
 
+async def test_jobs_and_alerts_stand_in_the_foot_and_are_left_out_while_unknown(fake):
+    state = await opened()
+    assert (state.jobs, state.jobs_tone, state.alerts) == ("16 queued, 2 dead", "bad", "")
+    fake.snapshot.alerts = FakeReading((), 0.0)
+    fake.jobs.failure = BackendFailed("The server does not answer", cause="timeout")
+    await run(state, "look")
+    assert (state.jobs, state.alerts, state.alerts_tone) == ("", "0", "n")
+
+
 async def test_before_the_first_answers_there_is_no_age(fake):
     fake.snapshot.sources_at = None
     state = await opened()
@@ -81,6 +90,8 @@ async def test_the_call_gives_the_same_picture(fake):
     assert (told["pool"]["throttling_level"], told["pool"]["pool"]["checked_out"]) == ("AGGRESSIVE", 25)
     assert [(one["name"], one["state"]) for one in told["breakers"]] == [("api", "closed"), ("websocket", "closed")]
     assert told["fallback"] is None
+    assert told["jobs"] == {"queued": 16, "dead_letter_total": 2, "accepted_total": 41_210, "written_total": 41_180}
+    assert told["alerts"] is None, "not asked yet"
     assert told["measured_at"].endswith("Z")
 
 

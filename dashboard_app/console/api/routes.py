@@ -171,4 +171,4 @@ def _add_dashboard(router: APIRouter, console: Console) -> None:
         except RateLimited as refusal:
             headers = (("Retry-After", str(round(refusal.retry_after_s))),)
             return problem(429, refusal.code, refusal.detail, instance="/api/admin/dashboard", headers=headers)
-        return dashboard_json(console)
+        return await dashboard_json(console)

@@ -178,6 +178,21 @@ class DashboardBreaker(BaseModel):
     retry_at: str | None
 
 
+class DashboardJobs(BaseModel):
+    """The jobs' updates in numbers."""
+
+    queued: int
+    dead_letter_total: int
+    accepted_total: int
+    written_total: int
+
+
+class DashboardAlerts(BaseModel):
+    """How many problems fire that nobody has silenced."""
+
+    open: int
+
+
 class DashboardAnswer(BaseModel):
     """One snapshot. `age_s`: the age of the older of the list of sources and the pool's status; null before the first answers."""
 
@@ -187,3 +202,5 @@ class DashboardAnswer(BaseModel):
     sources: DashboardSources
     pool: DashboardPool | None
     breakers: list[DashboardBreaker]
+    jobs: DashboardJobs | None = Field(description="Null while the server does not say it.")
+    alerts: DashboardAlerts | None = Field(description="Null while the server does not say it.")

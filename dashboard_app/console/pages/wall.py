@@ -6,6 +6,7 @@ from typing import Any
 import reflex as rx
 
 from dashboard_app.console import wall as services
+from dashboard_app.console import words
 from dashboard_app.console.components.every import every
 from dashboard_app.console.components.icons import BREAKER_ICONS, STATE_ICONS, icon, icon_of
 from dashboard_app.console.components.live import age, go_to, sentence
@@ -28,6 +29,10 @@ class WallState(rx.State):
     title: WallTitle = WallTitle()
     tiles: list[Tile] = []  # noqa: RUF012 - Reflex copies a state's defaults
     rest: str = ""
+    jobs: str = ""
+    jobs_tone: str = "n"
+    alerts: str = ""
+    alerts_tone: str = "n"
     age_s: float = 0.0
     stamp: int = 0
 
@@ -35,6 +40,7 @@ class WallState(rx.State):
     async def load(self) -> None:
         """Start the page."""
         if await enter(self, "wall") is not None:
+            await self._count_jobs()
             _show(self, is_answer=True)
 
     @rx.event
@@ -42,7 +48,15 @@ class WallState(rx.State):
         """Say anew how old the picture is."""
         if await principal_of(self) is not None:
             fill(await self.get_state(ShellState))
+            await self._count_jobs()
             _show(self, is_answer=True)
+
+    async def _count_jobs(self) -> None:
+        """The jobs in short; empty while the server does not say it."""
+        jobs = await services.jobs_json(console())
+        queued, dead = (0, 0) if jobs is None else (jobs["queued"], jobs["dead_letter_total"])
+        told = f"{words.count(queued)} queued" + (f", {words.count(dead)} dead" if dead else "")
+        assign(self, jobs="" if jobs is None else told, jobs_tone="bad" if dead else "n")
 
 
 async def render(root: Any, _params: Mapping[str, Any]) -> None:
@@ -55,7 +69,16 @@ def _show(page: WallState, *, is_answer: bool = False) -> None:
     """Assign what changed; the age only when it was asked for or something else changed, for the browser counts on by itself."""
     now = services.picture(console())
     is_known = now.age_s is not None
-    changed = assign(page, is_known=is_known, title=now.title, tiles=now.tiles, rest=now.rest)
+    alerts = services.alert_count(console())
+    changed = assign(
+        page,
+        is_known=is_known,
+        title=now.title,
+        tiles=now.tiles,
+        rest=now.rest,
+        alerts="" if alerts is None else words.count(alerts),
+        alerts_tone="bad" if alerts else "n",
+    )
     if is_known and (changed or is_answer):
         page.age_s, page.stamp = round(now.age_s or 0.0, 1), page.stamp + 1
 
@@ -147,7 +170,7 @@ def _tile(one: rx.Var[Tile]) -> rx.Component:
 
 
 def _foot() -> rx.Component:
-    """Pool, level and breaker."""
+    """Pool, level, breaker, jobs and alerts."""
     level, pool, breaker = ShellState.level, ShellState.pool, ShellState.breaker
     return rx.el.footer(
         rx.el.span(
@@ -166,5 +189,13 @@ def _foot() -> rx.Component:
             class_name=f"wall-fact t-{breaker.tone}",
             custom_attrs={"data-testid": "breaker-indicator", "data-state": breaker.state},
         ),
+        _fact("Jobs", WallState.jobs, WallState.jobs_tone),
+        _fact("Alerts", WallState.alerts, WallState.alerts_tone),
         class_name="wall-foot",
     )
+
+
+def _fact(name: str, value: rx.Var[str], tone: rx.Var[str]) -> rx.Component:
+    """One more figure; not there while it is not known."""
+    told = rx.el.span(rx.el.small(name), rx.el.b(value, class_name="num"), class_name=f"wall-fact t-{tone}")
+    return rx.cond(value != "", told, rx.fragment())
