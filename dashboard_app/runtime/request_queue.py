@@ -217,8 +217,7 @@ class RequestQueue:
         while (choice := self._next_in_line()) is not None and self._earliest_start(now) <= now:
             self._grant(*choice, now)
         while self._has_paced_place() and self._earliest_of_any(now) <= now:
-            self._totals.waits_s.append(self.paced.grant(now))
-            self._count_start(now)
+            self._count_start(now, self.paced.grant(now))
         self._set_alarm(now)
 
     def _expire(self, now: float) -> None:
@@ -273,15 +272,15 @@ class RequestQueue:
         else:
             self._running += 1
         self._last_start = now
-        self._count_start(now)
-        self._totals.waits_s.append(now - waiter.since)
+        self._count_start(now, now - waiter.since)
         waiter.granted.set_result(is_beside)
 
-    def _count_start(self, now: float) -> None:
-        """Count a start, by the server's limit, too."""
+    def _count_start(self, now: float, waited_s: float) -> None:
+        """Count a start after so long a wait, by the server's limit, too."""
         if self._bucket is not None:
             self._bucket = self._bucket.taken(now)
         self._totals.started += 1
+        self._totals.waits_s.append(waited_s)
 
     def _set_alarm(self, now: float) -> None:
         """Sleep until the next start that is only a matter of time, or the next deadline."""
