@@ -182,7 +182,7 @@ def _write(table: Table) -> None:
     """Put the table into docs/loader.md."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{table.markdown()}{END}{after}", encoding="utf-8")
+    PAGE.write_text(f"{before}{BEGIN}\n#{table.markdown()}{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard_app.policy.freshness import Freshness, Track, first_of, next_round_at, retry_delay_s, slow_interval_s
+from dashboard_app.policy.freshness import Freshness, Track, first_of, in_order, next_round_at, retry_delay_s, slow_interval_s
 
 RULES = Freshness(stale_s=60, refetch_s=120, retries=2, retry_delay_s=3)
 
@@ -50,6 +50,7 @@ def test_rounds_never_overlap() -> None:
 
 def test_in_view_first_then_never_read_then_the_oldest() -> None:
     tracks = {1: Track(read_at=50), 2: Track(read_at=10), 3: Track(), 4: Track(read_at=90)}
+    assert in_order(tracks, frozenset({4})) == (4, 3, 2, 1)
     order = []
     while (chosen := first_of(tracks, frozenset({4}))) is not None:
         order.append(chosen)

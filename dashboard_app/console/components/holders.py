@@ -32,17 +32,20 @@ def _sorted_by(word: str, key: str, sort: rx.Var[str], hrefs: rx.Var, *, is_numb
     )
 
 
-def holders_table(rows: rx.Var, sort: rx.Var[str], hrefs: rx.Var) -> rx.Component:
-    """The holders, those that are alike in one row."""
-    head = rx.el.div(
-        rx.el.div("Verdict", role="columnheader"),
-        _sorted_by("Holder and call site", "site", sort, hrefs),
-        _sorted_by("Held", "held", sort, hrefs, is_number=True),
-        _sorted_by("State", "state", sort, hrefs),
-        rx.el.div("Statement", role="columnheader"),
-        class_name="row head",
-        role="row",
-    )
+def holders_table(rows: rx.Var, sort: rx.Var[str] | None = None, hrefs: rx.Var | None = None) -> rx.Component:
+    """The holders, those that are alike in one row. Without `sort` and `hrefs` the longest held come first and no order is offered."""
+    if sort is None or hrefs is None:
+        head = table_head("Verdict", "Holder and call site", "Held", "State", "Statement", numbers=(2,))
+    else:
+        head = rx.el.div(
+            rx.el.div("Verdict", role="columnheader"),
+            _sorted_by("Holder and call site", "site", sort, hrefs),
+            _sorted_by("Held", "held", sort, hrefs, is_number=True),
+            _sorted_by("State", "state", sort, hrefs),
+            rx.el.div("Statement", role="columnheader"),
+            class_name="row head",
+            role="row",
+        )
     return rx.el.div(
         head,
         rx.foreach(rows, _holder),
