@@ -16,7 +16,7 @@ from dashboard_app.backend.guard.answers import StatusFacts, config_json, histor
 from dashboard_app.backend.guard.bounded import Bounded
 from dashboard_app.backend.guard.cleanup import Cleanup
 from dashboard_app.backend.guard.connection_test import ConnectionTest
-from dashboard_app.backend.guard.doors import Waits, watch
+from dashboard_app.backend.guard.doors import Told, Waits, watch
 from dashboard_app.backend.guard.gauge import Gauge
 from dashboard_app.backend.guard.labels import labelled
 from dashboard_app.backend.guard.ledger import Ledger
@@ -86,7 +86,8 @@ class PoolGuard:
             bounded=self._bounded,
         )
         self._test = ConnectionTest(engine, self.counts)
-        watch(self._sync.pool, self._waits, monotonic, self._gauge.note, on_failure=self._suspects, on_successor=self._gauge.follow)
+        told = Told(self._gauge.note, self._ledger.checked_out, self._ledger.returned, self._suspects, self._gauge.follow)
+        watch(self._sync.pool, self._waits, monotonic, told)
 
     # ---- reading: no I/O, no connection, well under a millisecond
 
