@@ -113,8 +113,7 @@ class PoolGuard:
     def throttling_config(self, *, call_sites: bool = True) -> ThrottlingConfig:
         """What clients are told now."""
         self._refresh()
-        counts = self.counts()
-        told = self._reasons(counts, call_sites=call_sites)
+        told = self._reasons(counts := self.counts(), call_sites=call_sites)
         return config_for(self._gauge.throttle, counts.usage_percent, told, self._gauge.version, self._clock.now())
 
     def config_json(self, *, call_sites: bool = True) -> dict[str, object]:
