@@ -11,8 +11,8 @@ from dashboard_app.model.pool import Holder, HolderState
 
 QUERY_CHARS = 200
 """How much of a statement is kept."""
-_DEPTH = 5
-"""The calls between the pool's `connect()` and a look at who called it: here, the ledger, the event, the pool's own."""
+_DEPTH = 3
+"""The calls between the pool's watched `connect()` and a look at who called it: here, the ledger, the door."""
 
 
 class Checkout:

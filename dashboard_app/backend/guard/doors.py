@@ -1,8 +1,8 @@
 """The pool's and the dialect's own doors, watched on the instance, where SQLAlchemy has no event or a dear one.
 
-There is no event for a wait that begins or for a count that has changed. The `checkin` event fires before the connection is back and a failed connect fires none, so the queue's get and put and the pool's
-overflow count are wrapped; each is a stable method of SQLAlchemy 2.0 and 2.1. The creator is wrapped, too, because a refused
-connect raises the driver's own error past `handle_error`.
+There is no event for a wait that begins or for a count that has changed, and a failed connect fires none, so the queue's get and put, the
+pool's connect and its overflow count are wrapped; each is a stable method of SQLAlchemy 2.0 and 2.1. The creator is wrapped, too, because
+a refused connect raises the driver's own error past `handle_error`.
 
 Statements, commits and rollbacks are bracketed at the dialect: the engine's cursor events would cost each connection 50 µs and more
 (measured), say nothing about the end of a commit, and nothing at all when a statement fails.
@@ -10,6 +10,7 @@ Statements, commits and rollbacks are bracketed at the dialect: the engine's cur
 
 import itertools
 from collections.abc import Callable, Sized
+from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy.pool import QueuePool
@@ -52,24 +53,33 @@ def stored(pool: QueuePool) -> Sized:
     return cast("Sized", items._queue if is_async else items.queue)  # noqa: SLF001
 
 
-def watch(
-    pool: QueuePool,
-    waits: Waits,
-    monotonic: Callable[[], float],
-    on_change: Callable[[], None],
-    *,
-    on_failure: Callable[[BaseException], None],
-    on_successor: Callable[[QueuePool], None],
-    demands: Demands,
-) -> None:
-    """Wrap the doors of `pool`: waits are counted, `on_change` follows each change of a count, `on_failure` each failed connect.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who hears of what at the doors, each in the thread and moment in which it happens."""
 
-    `demands` hears how each checkout was served. The pool that `engine.dispose()` puts in its place is watched, too;
-    `on_successor` hears of it. SQLAlchemy's own event for that is one of the engine's: a single listener of those makes each
-    connection of the engine look for nine more (30 µs and more for a checkout, measured).
+    on_change: Callable[[], None]
+    """A count has changed, or a wait begins or ends."""
+    on_checkout: Callable[[Any], None]
+    """A handle is about to be given out."""
+    on_return: Callable[[Any], None]
+    """A record is about to lie in the pool again."""
+    on_failure: Callable[[BaseException], None]
+    """A connect has failed."""
+    on_successor: Callable[[QueuePool], None]
+    """Another pool is in this one's place."""
+    demands: Demands
+    """Hears how each checkout was served."""
+
+
+def watch(pool: QueuePool, waits: Waits, monotonic: Callable[[], float], told: Told) -> None:
+    """Wrap the doors of `pool` and count its waits; the pool that `engine.dispose()` puts in its place is watched, too.
+
+    SQLAlchemy has events for checkout, return and dispose. One listener of the pool's makes each checkout take a longer way, one of the
+    engine's makes each connection look for nine more (10 and 50 µs on a busy machine, measured).
     """
     queue: Any = pool._pool  # noqa: SLF001 - see the module's docstring
-    get, put = queue.get, queue.put
+    get, put, connect, recreate = queue.get, queue.put, pool.connect, pool.recreate
+    on_change, on_checkout, on_return, demands = told.on_change, told.on_checkout, told.on_return, told.demands
 
     def watched_get(block: bool = True, timeout: float | None = None) -> Any:
         if not block:
@@ -94,22 +104,26 @@ def watch(
             on_change()
 
     def watched_put(item: Any, block: bool = True, timeout: float | None = None) -> None:
+        on_return(item)
         put(item, block, timeout)
         on_change()
 
-    queue.get, queue.put = watched_get, watched_put
-    _watch_count(pool, "_inc_overflow", on_change)
-    _watch_count(pool, "_dec_overflow", on_change)
-    _watch_creator(pool, on_failure, demands)
-    recreate: Callable[[], QueuePool] = pool.recreate
+    def connected() -> Any:
+        handle = connect()
+        on_checkout(handle)
+        return handle
 
     def recreated() -> QueuePool:
         successor = recreate()
-        watch(successor, waits, monotonic, on_change, on_failure=on_failure, on_successor=on_successor, demands=demands)
-        on_successor(successor)
+        watch(successor, waits, monotonic, told)
+        told.on_successor(successor)
         return successor
 
-    pool.recreate = recreated  # type: ignore[method-assign]
+    queue.get, queue.put = watched_get, watched_put
+    pool.connect, pool.recreate = connected, recreated  # type: ignore[method-assign]
+    _watch_count(pool, "_inc_overflow", on_change)
+    _watch_count(pool, "_dec_overflow", on_change)
+    _watch_creator(pool, told.on_failure, demands)
 
 
 def _watch_count(pool: Any, name: str, on_change: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""Who holds connections of an engine, since when, doing what: kept from SQLAlchemy's own events, read without touching the pool."""
+"""Who holds connections of an engine, since when, doing what: kept from what passes its doors, read without touching the pool."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ class IdleConnection:
 
 
 class Ledger:
-    """The checkouts of one engine. Events write it, in whatever thread uses the engine; `lock` settles who comes first."""
+    """The checkouts of one engine. Its pool's doors and events write it, in whatever thread uses it; `lock` settles who comes first."""
 
     def __init__(self, engine: Engine, monotonic: Callable[[], float], on_failure: Callable[[BaseException], None]) -> None:
         """Listen to `engine` from now on; `on_failure` hears of errors that may mean that the database is away."""
@@ -95,22 +95,22 @@ class Ledger:
     def _listen(self, engine: Engine) -> None:
         """Attach every listener; the pool's survive `engine.dispose()`, which hands them to the new pool."""
         pool: Pool = engine.pool
-        event.listen(pool, "checkout", self._checked_out)
-        event.listen(pool, "checkin", self._checked_in)
         event.listen(pool, "invalidate", self._invalidated)
         event.listen(pool, "close", self._closed)
-        event.listen(pool, "detach", self._detached)
         event.listen(engine, "handle_error", self._failed)
         bracket_statements(engine.dialect, self._start, self._stop)
 
-    def _checked_out(self, _connection: Any, record: Any, handle: Any) -> None:
+    def checked_out(self, handle: Any) -> None:
+        """The pool is about to give out `handle`."""
+        record = handle._connection_record  # noqa: SLF001 - what an event for it would say
         checkout = Checkout(next(self._numbers), record, handle, self._monotonic())
         handle.spillway_checkout = checkout
         key = id(record)
         self._idle.pop(key, None)
         self._checkouts[key] = checkout
 
-    def _checked_in(self, connection: Any, record: Any) -> None:
+    def returned(self, record: Any) -> None:
+        """`record` is about to lie in the pool, with a connection or without one."""
         checkout = self._checkouts.pop(id(record), None)
         now = self._monotonic()
         if checkout is not None:
@@ -118,7 +118,7 @@ class Ledger:
             self.on_return(checkout, now)
             if checkout.leak is not None:
                 self.leaks.end(checkout.leak, now, is_reclaimed=checkout.is_taken)
-        if connection is not None:
+        if record.dbapi_connection is not None:
             self._idle[id(record)] = IdleConnection(next(self._numbers), now, record)
 
     def _invalidated(self, _connection: Any, record: Any, _error: BaseException | None) -> None:
@@ -128,9 +128,6 @@ class Ledger:
 
     def _closed(self, _connection: Any, record: Any) -> None:
         self._idle.pop(id(record), None)
-
-    def _detached(self, _connection: Any, record: Any) -> None:
-        self._checked_in(None, record)
 
     def _failed(self, context: ExceptionContext) -> BaseException | None:
         """A statement, a connect or a ping failed. The holder of a connection taken back hears our own error, not SQLAlchemy's wrapping."""

@@ -18,7 +18,7 @@ from dashboard_app.backend.guard.bounded import Bounded
 from dashboard_app.backend.guard.checkout import Checkout
 from dashboard_app.backend.guard.cleanup import Cleanup
 from dashboard_app.backend.guard.connection_test import ConnectionTest
-from dashboard_app.backend.guard.doors import Waits, watch
+from dashboard_app.backend.guard.doors import Told, Waits, watch
 from dashboard_app.backend.guard.gauge import Gauge
 from dashboard_app.backend.guard.insight import Insight
 from dashboard_app.backend.guard.labels import labelled
@@ -95,15 +95,9 @@ class PoolGuard:
             bounded=self._bounded,
         )
         self._test = ConnectionTest(engine, self.counts)
-        watch(
-            self._sync.pool,
-            self._waits,
-            monotonic,
-            self._gauge.note,
-            on_failure=self._suspects,
-            on_successor=self._gauge.follow,
-            demands=self.insight.demands,
-        )
+        ledger, gauge = self._ledger, self._gauge
+        told = Told(gauge.note, ledger.checked_out, ledger.returned, self._suspects, gauge.follow, self.insight.demands)
+        watch(self._sync.pool, self._waits, monotonic, told)
 
     # ---- reading: no I/O, no connection, well under a millisecond
 
@@ -129,8 +123,7 @@ class PoolGuard:
     def throttling_config(self, *, call_sites: bool = True) -> ThrottlingConfig:
         """What clients are told now."""
         self._refresh()
-        counts = self.counts()
-        told = self._reasons(counts, call_sites=call_sites)
+        told = self._reasons(counts := self.counts(), call_sites=call_sites)
         return config_for(self._gauge.throttle, counts.usage_percent, told, self._gauge.version, self._clock.now())
 
     def config_json(self, *, call_sites: bool = True) -> dict[str, object]:
