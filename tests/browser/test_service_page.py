@@ -113,5 +113,5 @@ async def test_a_service_is_added_and_tried_by_command_and_its_panel_fits_a_phon
     async with visit(backend, {"width": 390, "height": 844}) as v:
         await v.sign_in(path=place)
         await expect(v.page.get_by_test_id("service-pool")).to_contain_text("The pool is 70.0", timeout=15_000)
-        await expect(v.page.get_by_role("table", name="Connection holders, what needs a look first")).to_be_visible()
+        await expect(v.page.get_by_role("table", name="Connection holders")).to_be_visible()
         assert await v.page.evaluate("document.documentElement.scrollWidth") <= 390

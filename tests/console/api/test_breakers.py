@@ -220,7 +220,7 @@ async def test_while_it_is_held_open_nothing_is_asked_refresh_is_409_and_the_loa
         refused = await http.post("/api/v1/loader/refresh")
         made.console.loader.health.set_sources({1, 2}, {})
         lanes = (await http.get("/api/v1/loader")).json()["lanes"]
-        await made.console.loader._read_list()
+        await made.console.loader._read_list(is_asked=True)
         told = (await http.get("/api/v1/breakers/api")).json()
     assert (refused.status_code, refused.json()["code"], refused.json()["retry_at"]) == (409, "breaker_open", None)
     assert lanes["health"]["reason"] == "paused: the circuit breaker is held open"
