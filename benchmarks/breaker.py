@@ -1,4 +1,4 @@
-"""What a closed breaker costs a successful call, against four libraries in the same run: `python -m benchmarks.breaker`.
+"""What a closed breaker costs a successful call, against four libraries in the same run: `make bench BENCH=breaker`.
 
 Each alternative guards the same coroutine in the way its own documentation recommends as the fastest; the bare coroutine is taken off.
 Rounds are interleaved, in an order that turns. Ours is measured as `console/client/caller.py` calls it: one reading of the clock before the
@@ -6,16 +6,15 @@ call, one after it, the ticket asked for and its outcome brought back. The libra
 """
 
 import asyncio
-import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import aiobreaker
 import circuitbreaker
 import purgatory
 import pybreaker
 
+from benchmarks.harness.table import Table
 from dashboard_app.model.breaker import BreakerLimits, RateLimits
 from dashboard_app.model.clock import SystemClock
 from dashboard_app.runtime.breakers import NamedBreaker
@@ -136,36 +135,21 @@ async def _measured() -> dict[str, float]:
     return {name: value - best["bare"] for name, value in best.items() if name != "bare"}
 
 
-def run() -> list[list[str | float]]:
-    """Rows of COLUMNS; the first is ours, and its last cell is its share of the fastest library."""
+def run() -> Table:
+    """The table; the first row is ours, and its last cell is its share of the fastest library."""
     overhead = asyncio.run(_measured())
     ours = overhead[OURS]
-    others = {name: value for name, value in overhead.items() if not name.startswith(OURS)}
-    fastest = min(others.values())
-    rows: list[list[str | float]] = [[OURS, ours, ours / fastest]]
+    share = ours / min(value for name, value in overhead.items() if not name.startswith(OURS))
+    rows: list[list[str | float]] = [[OURS, ours, share]]
     rows += [[name, value, ours / value] for name, value in overhead.items() if name != OURS]
-    return rows
-
-
-def holds(rows: list[list[Any]]) -> dict[str, bool]:
-    """The claims and whether these rows bear them out."""
-    return {
-        f"a closed breaker costs at most {LIMIT_NS:g} ns a call": rows[0][1] <= LIMIT_NS,
-        f"and at most {LIMIT_RATIO:g} of the fastest of the four": rows[0][2] <= LIMIT_RATIO,
-    }
-
-
-def main() -> int:
-    """Print the table and the claims; 1 when one does not hold."""
-    rows = run()
-    print(f"{COLUMNS[0]:<42}{COLUMNS[1]:>12}{COLUMNS[2]:>26}")
-    for name, overhead, share in rows:
-        print(f"{name:<42}{overhead:>12.0f}{share:>26.2f}")
-    claims = holds(rows)
-    for claim, is_true in claims.items():
-        print(f"{'yes' if is_true else 'NO '}  {claim}")
-    return 0 if all(claims.values()) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return Table(
+        "What a closed breaker costs a call that succeeds",
+        COLUMNS,
+        rows,
+        f"{ROUNDS} rounds of {CALLS:,} calls each, interleaved; the best round less the best of the bare coroutine. In the first row the last "
+        "column is Spillway's share of the fastest library, in the others its share of that row.",
+        {
+            f"a closed breaker costs at most {LIMIT_NS:g} ns a call": ours <= LIMIT_NS,
+            f"and at most {LIMIT_RATIO:g} of the fastest of the four": share <= LIMIT_RATIO,
+        },
+    )

@@ -25,6 +25,7 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setattr(script, "STAMP", tmp_path / ".venv" / "stamp.json")
     (tmp_path / "requirements.txt").write_text("")
     (tmp_path / "requirements-dev.txt").write_text("")
+    (tmp_path / "requirements-bench.txt").write_text("")
     for name in script.BESIDE:
         (tmp_path / name).write_text("")
     return script
@@ -80,7 +81,7 @@ def test_what_is_there_for_tests_is_enough_to_run_but_not_the_other_way_round(
     bootstrap.main(dev=True)
     bootstrap.main(dev=False)
     asked = [line.split()[-1] for line in pip_says.read_text().splitlines() if "pip install" in line]
-    assert asked == ["requirements.txt", "requirements-dev.txt", *bootstrap.BESIDE]
+    assert asked == ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt", *bootstrap.BESIDE]
 
 
 def test_a_package_beside_the_environment_is_installed_again_when_its_folder_is_gone(
@@ -89,12 +90,12 @@ def test_a_package_beside_the_environment_is_installed_again_when_its_folder_is_
     monkeypatch.setattr(bootstrap, "_test_programs", lambda: None)
     ((name, folder),) = bootstrap.BESIDE.items()
     bootstrap.main(dev=True)
-    assert pip_says.read_text().splitlines()[1].endswith(f"--require-hashes --target {folder} -r {name}")
+    assert pip_says.read_text().splitlines()[2].endswith(f"--require-hashes --target {folder} -r {name}")
     bootstrap.main(dev=True)
-    assert pip_says.read_text().count("pip install") == 2
+    assert pip_says.read_text().count("pip install") == 3
     (tmp_path / folder).rmdir()
     bootstrap.main(dev=True)
-    assert pip_says.read_text().count("pip install") == 4
+    assert pip_says.read_text().count("pip install") == 6
 
 
 def test_an_install_that_fails_is_tried_again_by_the_next_start(

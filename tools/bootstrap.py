@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "spillway-installed.json"
-RUN, DEV = "requirements.txt", "requirements-dev.txt"
+RUN, DEV, BENCH = "requirements.txt", "requirements-dev.txt", "requirements-bench.txt"
 BESIDE = {"requirements-sqlalchemy20.txt": ".cache/sqlalchemy20"}
 """What tests run against instead of the same package in `.venv`: a locked file and the folder it is installed in."""
 OLDEST = (3, 11)
@@ -55,7 +55,7 @@ def _with_a_newer_python() -> int:
 def _wanted() -> dict[str, str]:
     """The stamp of an up-to-date `.venv`: a hash per requirements file, with the Python it is for."""
     python = f"{sys.implementation.cache_tag}"
-    return {name: hashlib.sha256(python.encode() + (ROOT / name).read_bytes()).hexdigest() for name in (RUN, DEV, *BESIDE)}
+    return {name: hashlib.sha256(python.encode() + (ROOT / name).read_bytes()).hexdigest() for name in (RUN, DEV, BENCH, *BESIDE)}
 
 
 def _is_ready(wanted: dict[str, str], dev: bool) -> bool:
@@ -63,7 +63,7 @@ def _is_ready(wanted: dict[str, str], dev: bool) -> bool:
         stamp = json.loads(STAMP.read_text())
     except (OSError, ValueError):
         return False
-    names = (RUN, DEV, *BESIDE) if dev else (RUN,)
+    names = (RUN, DEV, BENCH, *BESIDE) if dev else (RUN,)
     if dev and not all((ROOT / folder).is_dir() for folder in BESIDE.values()):
         return False
     return (VENV / "bin" / "python").exists() and all(stamp.get(name) == wanted[name] for name in names)
@@ -83,7 +83,7 @@ def _install(wanted: dict[str, str], dev: bool) -> bool:
     what = "and what checks it " if dev else ""
     print(f"Installing what Spillway needs {what}into .venv (the first time takes a minute)", flush=True)
     STAMP.unlink(missing_ok=True)
-    if not (_pip("-r", DEV) and _install_beside() if dev else _pip("-r", RUN)):
+    if not (_pip("-r", DEV) and _pip("-r", BENCH) and _install_beside() if dev else _pip("-r", RUN)):
         print("The packages could not be installed: the lines above say why. Run the same command to try again.", file=sys.stderr)
         return False
     # Packages that are there already are not compiled by pip, and a start that compiles takes seconds longer.

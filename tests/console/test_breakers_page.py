@@ -258,6 +258,6 @@ async def test_the_lanes_tell_where_each_source_is(console):
     lane = console.loader.health
     lane.set_sources({1, 2, 3}, {})
     lane.begin()
-    lane._busy.add(2)
+    lane._roster.busy.add(2)
     assert lane.places() == {1: "w", 2: "r", 3: "w"}
     assert (await opened()).lanes[0].places == "wrw"

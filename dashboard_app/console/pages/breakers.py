@@ -150,7 +150,7 @@ def _legend() -> tuple[rx.Component, ...]:
 def _call(row: rx.Var) -> rx.Component:
     """One outcome."""
     return rx.el.tr(
-        rx.el.th(rx.el.i(class_name=f"sw t-{row.tone}", custom_attrs={"aria-hidden": "true"}), row.word, custom_attrs={"scope": "row"}),
+        rx.el.th(rx.el.i(class_name=f"br-sw t-{row.tone}", custom_attrs={"aria-hidden": "true"}), row.word, custom_attrs={"scope": "row"}),
         rx.el.td(row.recent, class_name="num"),
         rx.el.td(row.total, class_name="num dim"),
     )
