@@ -14,9 +14,9 @@ from tests.console.stub_backend import StubBackend, running
 
 SOCKETS_BYTES = 8 * 1024 * 1024
 """What the kernel takes from a sender before its reader has asked for it."""
-QUICK = {"request_timeout_s": 0.5, "breaker_recovery_s": 1.0, "health_retry_delay_s": 0.1, "metrics_retry_delay_s": 0.1}
-CAUSES = {"reset": {"refused"}, "half-open": {"timeout"}, "huge": {"http"}, "endless": {"http", "timeout"}, "redirect": {"http"}}
-"""What the banner may say. A body without end is too large, or takes too long when the machine is busy."""
+QUICK = {"request_timeout_s": 1.0, "breaker_recovery_s": 1.0, "health_retry_delay_s": 0.1, "metrics_retry_delay_s": 0.1}
+CAUSES = {"reset": {"refused"}, "half-open": {"timeout"}, "huge": {"http", "timeout"}, "endless": {"http", "timeout"}, "redirect": {"http"}}
+"""What the banner may say. A body that is too long is too large, or takes too long when the machine is busy."""
 
 
 def resident_kib() -> int:
@@ -26,23 +26,27 @@ def resident_kib() -> int:
 
 async def sick_and_well_again(stub: StubBackend, console: Console, fault: str) -> None:
     """The whole course of one illness."""
-    await until(lambda: len(console.snapshot.health) == len(console.snapshot.metrics) == 10, within_s=30)
+    await until(lambda: len(console.snapshot.health) == len(console.snapshot.metrics) == 10, within_s=60)
     before = {source_id: reading.received_mono for source_id, reading in console.snapshot.health.items()}
     stub.fault = fault
     console.loader.refresh()
-    await until(lambda: console.fallback() is not None, within_s=30)
+    await until(lambda: console.fallback() is not None, within_s=60)
     fallback = console.fallback()
     assert fallback is not None
     assert fallback.cause in CAUSES[fault]
     assert {source_id: reading.received_mono for source_id, reading in console.snapshot.health.items()} == before
-    await until(lambda: console.breakers["api"].state is BreakerState.OPEN, within_s=30)
+    await until(lambda: console.breakers["api"].state is BreakerState.OPEN, within_s=60)
     tried, started = console.queue.figures().started_total, asyncio.get_running_loop().time()
-    await until(lambda: console.queue.figures().started_total >= tried + 2, within_s=30)
+    await until(lambda: console.queue.figures().started_total >= tried + 2, within_s=60)
     assert asyncio.get_running_loop().time() - started >= 1.0, "a sick server is asked at most once per open interval"
     stub.fault = ""
-    await until(lambda: console.fallback() is None, within_s=30)
-    console.loader.refresh()
-    await until(lambda: all(at < console.snapshot.health[source_id].received_mono for source_id, at in before.items()), within_s=30)
+    await until(lambda: console.fallback() is None, within_s=60)
+
+    def all_are_read_again() -> bool:
+        console.loader.refresh()  # again and again: one that comes into a round begins none
+        return all(at < console.snapshot.health[source_id].received_mono for source_id, at in before.items())
+
+    await until(all_are_read_again, within_s=60)
 
 
 @pytest.mark.parametrize("pace", ["batched", "adaptive"])
@@ -67,4 +71,5 @@ async def test_bodies_without_end_cost_no_memory(tmp_path: Path) -> None:
         before, stub.fault = resident_kib(), "endless"
         console.loader.refresh()
         await until(lambda: stub.faulted >= 15, within_s=60)
-        assert resident_kib() - before <= 20 * 1024
+        # a few at once: the list, two bulk reads and their next tries, each up to its cap, twice while it is put together
+        assert resident_kib() - before <= 12 * BODY_CAP_BYTES / 1024
