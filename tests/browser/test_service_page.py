@@ -55,7 +55,9 @@ async def test_a_leak_of_a_watched_service_is_seen_and_given_back(console, backe
     async with visit(console) as v:
         await v.sign_in()
         await _add(v.page, orders)
-        row = v.page.get_by_test_id("source-card").filter(has_text=f"127.0.0.1:{orders.port}")  # one that was deleted stays until the list is read anew
+        row = v.page.get_by_test_id("source-card").filter(
+            has_text=f"127.0.0.1:{orders.port}"
+        )  # one that was deleted stays until the list is read anew
         await expect(row).to_contain_text("9 of 10 in use, EMERGENCY", timeout=30_000)
         await v.open(_place(backend))
         panel = v.page.get_by_test_id("service-pool")
