@@ -10,9 +10,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 
+from dashboard_app.store.address import DatabaseAddress
 from dashboard_app.store.embedded import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +27,11 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+def url_of(address: DatabaseAddress) -> str:
+    """The address as DATABASE_URL takes it."""
+    return f"postgresql://{address.user}:{quote(address.password.reveal(), safe='')}@{address.host}:{address.port}/{address.database}"
 
 
 @dataclass

@@ -2,26 +2,20 @@
 
 import asyncio
 import json
-from urllib.parse import quote
 
 import httpx
 import pytest
 from sqlalchemy import text
 
 from dashboard_app.model.errors import DatabaseUnavailable
-from dashboard_app.store.address import DatabaseAddress
 from dashboard_app.store.database import Database
 from dashboard_app.store.migrations import migrate
 from tests.bouncer import ADMIN, PASSWORD
 from tests.conftest import wait_until
-from tests.instance import ADMIN_EMAIL, ADMIN_PASSWORD, running
+from tests.instance import ADMIN_EMAIL, ADMIN_PASSWORD, running, url_of
 
 pytestmark = pytest.mark.needs("pgbouncer")
 DATABASE = "/api/v1/health/database"
-
-
-def url_of(address: DatabaseAddress) -> str:
-    return f"postgresql://{address.user}:{quote(address.password.reveal(), safe='')}@{address.host}:{address.port}/{address.database}"
 
 
 @pytest.fixture

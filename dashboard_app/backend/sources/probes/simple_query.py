@@ -1,6 +1,6 @@
 """Rows over PostgreSQL's simple query protocol, on a connection that asyncpg has signed in.
 
-PgBouncer's admin console knows no other protocol, and asyncpg throws the rows of a simple query away: see docs/adr/0006-pgbouncer-console.md.
+PgBouncer's admin console knows no other protocol, and asyncpg throws the rows of a simple query away: see docs/adr/0007-pgbouncer-console.md.
 """
 
 import asyncio
