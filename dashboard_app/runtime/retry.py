@@ -77,7 +77,7 @@ async def with_retries(
         budget.requested()
     try:
         return await call()
-    except Exception as failure:
+    except Exception as failure:  # `is_retryable` names the errors; every other is raised again
         if retries <= 0 or not is_retryable(failure):
             raise
         failed: list[Exception] = [failure]

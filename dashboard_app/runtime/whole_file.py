@@ -15,7 +15,7 @@ def replace_file(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(beside).replace(path)
-    except BaseException:
+    except BaseException:  # raised again: only the half-written file must not stay
         Path(beside).unlink(missing_ok=True)
         raise
     folder = os.open(path.parent, os.O_RDONLY)

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +32,13 @@ async def console_on(url: str, data_dir: Path, **settings: Any) -> AsyncIterator
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+def oldest_age_s(reads: Mapping[int, Sequence[float]], living: set[int], since: float, until: float) -> float:
+    """The greatest age any living source reached between two moments."""
+    worst = 0.0
+    for source_id in living:
+        times = [at for at in reads[source_id] if at <= until]
+        kept = [max(at for at in times if at <= since), *(at for at in times if at > since), until]
+        worst = max(worst, *(after - before for before, after in itertools.pairwise(kept)))
+    return worst

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -13,6 +12,7 @@ from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import BackendFailed, NotFound, QueueFull, Refused, SpillwayError
 from dashboard_app.policy.freshness import Freshness
 from dashboard_app.policy.pacing import Plan
+from tests.console.running import oldest_age_s
 
 HEALTH = Plan(3, 0.2, 1.0)
 RULES = Freshness(60, 120, 2, 3)
@@ -115,16 +115,6 @@ async def a_lane(count: int, *, bulk: bool = False, adaptive: bool = True, place
     finally:
         task.cancel()
         await asyncio.gather(task, *setup.lane._tasks, return_exceptions=True)
-
-
-def oldest_age_s(server: Server, living: set[int], since: float, until: float) -> float:
-    """The greatest age any living source reached between two moments."""
-    worst = 0.0
-    for source_id in living:
-        times = [at for at in server.reads[source_id] if at <= until]
-        kept = [max(at for at in times if at <= since), *(at for at in times if at > since), until]
-        worst = max(worst, *(after - before for before, after in itertools.pairwise(kept)))
-    return worst
 
 
 async def test_it_starts_at_the_batch_size_waits_for_nothing_and_grows_to_what_the_server_allows() -> None:
@@ -245,7 +235,7 @@ async def test_thirty_frozen_of_a_hundred_do_not_age_the_living(kind: str) -> No
         async with a_lane(100, bulk="bulk" in kind, adaptive="adaptive" in kind) as setup:
             setup.server.frozen = frozen
             await setup.clock.advance(900)
-            ages.append(oldest_age_s(setup.server, living, 400, 900))
+            ages.append(oldest_age_s(setup.server.reads, living, 400, 900))
             assert setup.lane.progress().slow == len(frozen)
     assert ages[1] <= 1.2 * ages[0]
 
@@ -255,7 +245,7 @@ async def test_a_hundred_suspects_hold_up_no_round_of_the_living() -> None:
         await setup.clock.advance(100)
         setup.server.frozen = set(range(1, 101))
         await setup.clock.advance(900)
-        assert oldest_age_s(setup.server, set(range(101, 301)), 60, 1000) <= 1.2 * 120
+        assert oldest_age_s(setup.server.reads, set(range(101, 301)), 60, 1000) <= 1.2 * 120
         assert setup.lane.progress().slow == 100
 
 
@@ -267,7 +257,7 @@ async def test_thirty_that_freeze_all_at_once_do_not_age_the_living_even_then(ki
             await setup.clock.advance(300)
             setup.server.frozen = frozen
             await setup.clock.advance(900)
-            ages.append(oldest_age_s(setup.server, living, 200, 1200))
+            ages.append(oldest_age_s(setup.server.reads, living, 200, 1200))
     assert ages[1] <= 1.2 * ages[0]
 
 

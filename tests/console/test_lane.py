@@ -13,6 +13,7 @@ from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import BackendFailed, NotFound, QueueFull
 from dashboard_app.policy.freshness import Freshness
 from dashboard_app.policy.pacing import Plan
+from tests.console.running import oldest_age_s
 
 HEALTH = Plan(3, 0.2, 1.0)
 RULES = Freshness(60, 120, 2, 3)
@@ -81,16 +82,6 @@ async def a_lane(count: int = 0) -> AsyncIterator[Setup]:
         await asyncio.gather(task, *setup.lane._tasks, return_exceptions=True)
 
 
-def oldest_age_s(server: Server, living: set[int], since: float, until: float) -> float:
-    """The greatest age any living source reached between two moments."""
-    worst = 0.0
-    for source_id in living:
-        times = [at for at in server.reads[source_id] if at <= until]
-        kept = [max(at for at in times if at <= since), *(at for at in times if at > since), until]
-        worst = max(worst, *(after - before for before, after in itertools.pairwise(kept)))
-    return worst
-
-
 async def test_twenty_sources_take_the_closed_form_and_the_next_round_begins_one_refetch_later() -> None:
     async with a_lane(20) as setup:
         await setup.clock.advance(119)
@@ -111,7 +102,7 @@ async def test_thirty_frozen_of_a_hundred_do_not_age_the_living() -> None:
         async with a_lane(100) as setup:
             setup.server.frozen = frozen
             await setup.clock.advance(900)
-            ages.append(oldest_age_s(setup.server, living, 400, 900))
+            ages.append(oldest_age_s(setup.server.reads, living, 400, 900))
             assert setup.server.peak <= 3
             assert setup.lane.progress().slow == len(frozen)
     assert ages[1] <= 1.2 * ages[0]

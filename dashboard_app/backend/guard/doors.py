@@ -146,7 +146,7 @@ def _watch_creator(pool: Any, on_failure: Callable[[BaseException], None], deman
         demands.opening(record)
         try:
             return create(record)
-        except BaseException as error:
+        except BaseException as error:  # counted and raised again, a cancelled one too
             demands.failed(record)
             if isinstance(error, Exception):
                 on_failure(error)

@@ -67,7 +67,7 @@ class Watched:
         except CancelledError:
             status = status or LEFT
             raise
-        except Exception:
+        except Exception:  # counted and raised again: whatever a route raises is a 500
             status = 500
             raise
         finally:

@@ -11,7 +11,7 @@ import os
 import ssl
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ import asyncpg
 
 from dashboard_app.backend.sources.probes.names import NAME_STEP, Resolver
 from dashboard_app.backend.sources.probes.target import Target
-from dashboard_app.backend.sources.probes.words import NOT_POSTGRESQL
+from dashboard_app.backend.sources.probes.words import NOT_POSTGRESQL, no_answer
 from dashboard_app.model.errors import ProbeFailed
 from dashboard_app.model.source import TestStep
 
@@ -161,3 +161,30 @@ def tls_context(target: Target) -> ssl.SSLContext:
     elif verifies:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     return context
+
+
+@contextlib.asynccontextmanager
+async def one_try(
+    steps: Steps, until: float, limit_s: float, *, why: Callable[[Exception], str], drop: Callable[[], None]
+) -> AsyncIterator[None]:
+    """One try over a connection, up to the loop's time `until`; whatever ends it early, `drop` throws that connection away.
+
+    Raises:
+        ProbeFailed: at the step it had come to; `why` puts an error of the driver into words.
+
+    """
+    try:
+        async with asyncio.timeout_at(until):
+            yield
+    except ProbeFailed:
+        drop()
+        raise
+    except TimeoutError as error:
+        drop()
+        raise ProbeFailed(no_answer(limit_s, steps.current), step=steps.current, timed_out=True) from error
+    except Exception as error:  # a hostile server's bytes can raise anything in the driver, and a failed probe is a result
+        drop()
+        raise ProbeFailed(why(error), step=steps.current) from error
+    except asyncio.CancelledError:
+        drop()
+        raise

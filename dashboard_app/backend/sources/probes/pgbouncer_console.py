@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dashboard_app.backend.sources.probes.connection import QUERY_STEP, Steps, open_connection
+from dashboard_app.backend.sources.probes.connection import QUERY_STEP, Steps, one_try, open_connection
 from dashboard_app.backend.sources.probes.names import Resolver
 from dashboard_app.backend.sources.probes.pgbouncer_words import reason
 from dashboard_app.backend.sources.probes.simple_query import Refusal, Row, SimpleQuery
 from dashboard_app.backend.sources.probes.target import Target
-from dashboard_app.backend.sources.probes.words import no_answer
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import ProbeFailed
 
@@ -66,21 +65,8 @@ class Console:
 
     async def _attempt(self, commands: Sequence[str], steps: Steps, until: float, limit_s: float, *, wants_state: bool) -> Told:
         """One try up to the loop's time `until`; a connection that failed is thrown away. Raises ProbeFailed."""
-        try:
-            async with asyncio.timeout_at(until):
-                return await self._told(commands, steps, limit_s, wants_state=wants_state)
-        except ProbeFailed:
-            self._drop()
-            raise
-        except TimeoutError as error:
-            self._drop()
-            raise ProbeFailed(no_answer(limit_s, steps.current), step=steps.current, timed_out=True) from error
-        except Exception as error:  # a hostile server's bytes can raise anything in the driver, and a failed probe is a result
-            self._drop()
-            raise ProbeFailed(reason(error, self.target), step=steps.current) from error
-        except asyncio.CancelledError:
-            self._drop()
-            raise
+        async with one_try(steps, until, limit_s, why=lambda error: reason(error, self.target), drop=self._drop):
+            return await self._told(commands, steps, limit_s, wants_state=wants_state)
 
     def release(self, idle_s: float) -> None:
         """Close the connection when it has not been used for `idle_s`."""

@@ -7,14 +7,14 @@ from typing import Any
 
 import asyncpg
 
-from dashboard_app.backend.sources.probes.connection import QUERY_STEP, Steps, open_connection
+from dashboard_app.backend.sources.probes.connection import QUERY_STEP, Steps, one_try, open_connection
 from dashboard_app.backend.sources.probes.finding import Finding
 from dashboard_app.backend.sources.probes.names import Resolver
 from dashboard_app.backend.sources.probes.postgresql_checks import UNITS, checks_of, counters_of, failed_connect, metrics_of
 from dashboard_app.backend.sources.probes.postgresql_sql import health_statement, metrics_statement
 from dashboard_app.backend.sources.probes.rates import Counters
 from dashboard_app.backend.sources.probes.target import Target
-from dashboard_app.backend.sources.probes.words import no_answer, reason
+from dashboard_app.backend.sources.probes.words import reason
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import ProbeFailed
 from dashboard_app.model.source import TestReport, TestStep
@@ -126,21 +126,8 @@ class PostgresProbe:
         self, statement: Callable[[int], str], values: tuple[object, ...], steps: Steps, until: float, limit_s: float
     ) -> _Answer:
         """One try up to the loop's time `until`; a connection that failed is thrown away."""
-        try:
-            async with asyncio.timeout_at(until):
-                return await self._answer(statement, values, steps, limit_s)
-        except ProbeFailed:
-            self._drop()
-            raise
-        except TimeoutError as error:
-            self._drop()
-            raise ProbeFailed(no_answer(limit_s, steps.current), step=steps.current, timed_out=True) from error
-        except Exception as error:  # a hostile server's bytes can raise anything in the driver, and a failed probe is a result
-            self._drop()
-            raise ProbeFailed(reason(error, self.target), step=steps.current) from error
-        except asyncio.CancelledError:
-            self._drop()
-            raise
+        async with one_try(steps, until, limit_s, why=lambda error: reason(error, self.target), drop=self._drop):
+            return await self._answer(statement, values, steps, limit_s)
 
     async def _answer(self, statement: Callable[[int], str], values: tuple[object, ...], steps: Steps, limit_s: float) -> _Answer:
         """Connect when there is no connection, then ask the one statement."""
