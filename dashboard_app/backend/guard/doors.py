@@ -19,6 +19,9 @@ from sqlalchemy.util.queue import AsyncAdaptedQueue, Empty
 from dashboard_app.backend.guard.demand import Demands
 
 
+_NOBODY = object()
+
+
 class Waits:
     """Who waits in the pool, since when (monotonic seconds)."""
 
@@ -81,7 +84,11 @@ def watch(pool: QueuePool, waits: Waits, monotonic: Callable[[], float], told: T
     get, put, connect, recreate = queue.get, queue.put, pool.connect, pool.recreate
     on_change, on_checkout, on_return, demands = told.on_change, told.on_checkout, told.on_return, told.demands
 
-    def watched_get(block: bool = True, timeout: float | None = None) -> Any:
+    def watched_get(block: bool = True, timeout: Any = _NOBODY) -> Any:
+        if timeout is _NOBODY:  # only a checkout names one; who takes a connection out to close it asks nothing of the pool
+            found = get(block)
+            on_change()
+            return found
         if not block:
             asked = monotonic()
             found = get(block, timeout)

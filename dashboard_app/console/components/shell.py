@@ -235,6 +235,7 @@ def _user() -> rx.Component:
     return rx.fragment(
         rx.el.button(
             rx.el.span(ShellState.initials, class_name="av", custom_attrs={"aria-hidden": "true"}),
+            rx.el.span("Account", class_name="unseen"),  # its name until the socket has said who it is
             rx.el.span(rx.el.b(ShellState.user_name), rx.el.small(ShellState.user_role), class_name="whow"),
             type="button",
             class_name="who",
