@@ -30,6 +30,7 @@ _DRAIN_S = 3
 _STOP_S = 20.0
 _EXIT_S = 5.0
 _BACKLOG = 2048
+_SILENT_MS = 45_000
 
 
 def serve(loaded: LoadedSettings) -> int:
@@ -50,8 +51,9 @@ def serve(loaded: LoadedSettings) -> int:
                     logs.protect(database.start().password)
                 frontend.build_if_needed()
                 _prepare_environment(settings)
-                app = importlib.import_module("dashboard_app.dashboard_app").app()
-                return _run(_server(app, settings, database.stop_if_last_user), listener)
+                console = importlib.import_module("dashboard_app.dashboard_app")
+                server = _server(console.app(), settings, console.spillway.leave, database.stop_if_last_user)
+                return _run(server, listener)
             finally:
                 for number in _SIGNALS:
                     signal.signal(number, signal.SIG_IGN)
@@ -79,6 +81,8 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         raise StartRefused(f"SPILLWAY_HOST={settings.host!r}: {error.strerror}") from error
     with listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: a peer that takes nothing for so long is gone, however full the buffer to it is
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENT_MS)
         try:
             listener.bind(address)
         except OSError as error:
@@ -107,9 +111,10 @@ def _prepare_environment(settings: Settings) -> None:
 class _Server(uvicorn.Server):
     """uvicorn, with its own words at the start, and an exit code of 0 after an orderly stop: a signal that was obeyed is not raised again."""
 
-    def __init__(self, config: uvicorn.Config, announcement: str, last_act: Callable[[], object]) -> None:
+    def __init__(self, config: uvicorn.Config, announcement: str, leave: Callable[[], object], last_act: Callable[[], object]) -> None:
         super().__init__(config)
         self._announcement = announcement
+        self._leave = leave
         self._last_act = last_act
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -117,6 +122,11 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             _LOG.info(self._announcement)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop to answer; answers that would go on for minutes end first."""
+        self._leave()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -135,7 +145,7 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def _server(app: Any, settings: Settings, last_act: Callable[[], object]) -> _Server:
+def _server(app: Any, settings: Settings, leave: Callable[[], object], last_act: Callable[[], object]) -> _Server:
     """Uvicorn with the limits of `settings`. LIMIT_CONCURRENCY is not among them: the gate refuses with a problem document instead."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(
@@ -154,7 +164,7 @@ def _server(app: Any, settings: Settings, last_act: Callable[[], object]) -> _Se
         proxy_headers=False,  # the gate knows how many proxies to believe
         backlog=_BACKLOG,
     )
-    return _Server(config, f"Spillway is at http://{host}:{settings.port}", last_act)
+    return _Server(config, f"Spillway is at http://{host}:{settings.port}", leave, last_act)
 
 
 def _run(server: _Server, listener: socket.socket) -> int:

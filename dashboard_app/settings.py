@@ -62,6 +62,7 @@ def _keys(value: SecretStr | None) -> SecretStr | None:
 AnyCase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 Flag = Annotated[bool, BeforeValidator(_words_to_bool)]
 Seconds = Annotated[float, Field(ge=0.01, le=86_400 * 365, allow_inf_nan=False)]
+Days = Annotated[float, Field(ge=0.01, le=3650, allow_inf_nan=False)]
 Millis = Annotated[int, Field(ge=0, le=3_600_000)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,6}/(second|minute|hour)$")]
@@ -181,11 +182,13 @@ class Settings(BaseSettings):
     job_batch_max: Count = _knob(5000, "Updates one statement carries, at most.", live=True)
     job_queue_max: Count = _knob(10_000, "Updates that may wait.", live=True)
     job_journal: Flag = _knob(True, "Keep acknowledged updates on disk until they are written.")
-    event_batching: Flag = _knob(True, "Send events in batches.", built=False)
-    event_batch_size: Count = _knob(10, "Events that make a batch.", built=False)
-    event_batch_timeout_s: Seconds = _knob(0.5, "Age that makes a batch.", built=False)
-    event_max_retries: int = _knob(2, "Retries of a failed delivery.", built=False, ge=0, le=10)
-    event_retry_delay_s: Seconds = _knob(0.5, "Pause before a retry.", built=False)
+    event_batching: Flag = _knob(True, "Send events in batches.", live=True)
+    event_batch_size: Count = _knob(10, "Events that make a batch.", live=True)
+    event_batch_timeout_s: Seconds = _knob(0.5, "Age that makes a batch.", live=True)
+    event_max_retries: int = _knob(2, "Quick retries of events that cannot be kept; then slow ones.", live=True, ge=0, le=10)
+    event_retry_delay_s: Seconds = _knob(0.5, "Pause before a quick retry.", live=True)
+    event_queue_max: Count = _knob(100_000, "Events that may wait; further ones are refused.", live=True)
+    event_retention_days: Days = _knob(7.0, "How long events are kept in the database.", live=True)
 
     rate_limit_dashboard: Rate = _knob("30/minute", "Snapshots for wall screens, per client address.")
     rate_limit_login: Rate = _knob("10/minute", "Tries to sign in, per client address.")

@@ -16,10 +16,12 @@ from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.permit import Permit
 from dashboard_app.access.sign_in import SignIn
 from dashboard_app.access.vault import Vault
+from dashboard_app.access.visit import EVENTS_SOCKET
 from dashboard_app.backend.alerts.assembly import build_alerts
 from dashboard_app.backend.api.app import build_api, is_api_path
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.api.limits import EveryAnswer
+from dashboard_app.backend.events.assembly import build_events
 from dashboard_app.backend.guard import CleanupReport, ControlView, GuardLimits, PoolGuard
 from dashboard_app.backend.jobs.service import Jobs
 from dashboard_app.backend.jobs.updater import Updater
@@ -38,6 +40,7 @@ from dashboard_app.runtime.supervisor import Supervisor
 from dashboard_app.settings import LoadedSettings, Settings
 from dashboard_app.store.database import APPLICATION_NAME, Database
 from dashboard_app.store.embedded import address_provider, of_settings
+from dashboard_app.store.events import EventStore
 from dashboard_app.store.jobs import JobStore
 from dashboard_app.store.migrations import migrate
 from dashboard_app.store.segments import SegmentLog
@@ -74,6 +77,7 @@ class App:
             self.database, self.guard, self.sources.sources, self.sources.probing, units=metric_units, clock=self.clock
         )
         self.jobs = self._build_jobs()
+        self.events = build_events(EventStore(self.database, self.guard.running), self.guard, self.clock, settings)
         self.console = Console(
             settings,
             self.clock,
@@ -99,7 +103,8 @@ class App:
         """
 
         async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http" and is_api_path(scope["path"]):
+            is_api_call = is_api_path(scope["path"]) if scope["type"] == "http" else scope.get("path") == EVENTS_SOCKET
+            if is_api_call:
                 await self.permit(scope, receive, send)
             elif scope["type"] == "http" and scope["path"] in addresses:
                 await pages({**scope, "path": f"{scope['path']}/", "raw_path": f"{scope['path']}/".encode()}, receive, send)
@@ -125,6 +130,10 @@ class App:
             yield
         finally:
             await self._close()
+
+    def leave(self) -> None:
+        """End every stream: the server is about to stop, and their readers come back to the next one."""
+        self.events.streams.close()
 
     def missing(self) -> list[str]:
         """Why this process cannot serve yet; empty: it can."""
@@ -153,6 +162,7 @@ class App:
             history=self.sources.history,
             audit=self.audit,
             jobs=self.jobs,
+            events=self.events,
             alerts=self.alerts.desk,
             readiness=self.missing,
         )
@@ -180,6 +190,7 @@ class App:
         loops.add("sources", self._once_stored(self.sources.sources.run))
         loops.add("probing", self._once_stored(self.sources.probing.run))
         loops.add("jobs", self._once_stored(self.jobs.updater.run))
+        loops.add("events", self._once_stored(self.events.events.run))
         loops.add("alerts", self._once_stored(self.alerts.evaluator.run))
         loops.add("alert writes", self._once_stored(self.alerts.evaluator.run_writes))
         loops.add("console", self._run_console)
@@ -187,9 +198,10 @@ class App:
             loops.add("demo fleet", self._once_stored(Fleet(self.database.direct_address, self.sources.sources, self.clock).run))
 
     def _retune(self, settings: Settings) -> None:
-        """Let guard and jobs go by changed settings at once."""
+        """Let guard, jobs and events go by changed settings at once."""
         self.guard.retune(_guard_limits(settings))
         self.jobs.updater.retune(_job_limits(settings), batching=settings.job_batching)
+        self.events.retune(settings)
 
     async def _run_console(self) -> None:
         """Run the console; at an ordinary start it waits the moment until the first answer can be right."""
@@ -245,8 +257,10 @@ class App:
         """Stop in order: the batches, loops, what a drill holds, probes, the journals, the pools."""
         if self._storage_is_ready.is_set():
             await self.jobs.updater.close()
+            await self.events.events.close()
         await self.supervisor.stop()
         await self.jobs.updater.release()
+        await self.events.events.release()
         if self.api.state.holds is not None:
             await self.api.state.holds.release()
         await self.sources.probing.close()

@@ -114,8 +114,11 @@ class Gate:
         """Route a request of our own site by the kind of its path."""
         path: str = scope["path"]
         if visit.is_api(path):
-            scope[visit.PRINCIPAL] = await self._principal(scope, guard_call=path in visit.GUARD_CALLS)
-            await self._app(scope, receive, send)
+            scope[visit.PRINCIPAL] = person = await self._principal(scope, guard_call=path in visit.GUARD_CALLS)
+            if path == visit.STREAM and person is not None:
+                await self._while_signed_in(person, scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
         elif visit.is_closed(path):
             await problem(404, "not_found", "There is no such page.")(scope, receive, send)
         elif visit.is_asset(path) and not self._pages.serves(path):
@@ -146,20 +149,20 @@ class Gate:
                 await _refuse_socket(receive, send, CLOSE_NOT_SIGNED_IN)
                 return
             scope[visit.PRINCIPAL] = person
-            await self._while_signed_in(person, scope, receive, send)
+            await self._while_signed_in(person, scope, receive, send, self._farewell)
         else:
-            scope[visit.PRINCIPAL] = await self._principal(scope, guard_call=False)
-            if scope[visit.PRINCIPAL] is None:
+            scope[visit.PRINCIPAL] = someone = await self._principal(scope, guard_call=False)
+            if someone is None:
                 await _refuse_socket(receive, send, CLOSE_NOT_SIGNED_IN)
                 return
-            await self._app(scope, receive, send)
+            await self._while_signed_in(someone, scope, receive, send)
 
-    async def _while_signed_in(self, person: Principal, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a socket until it ends or its session does."""
+    async def _while_signed_in(self, person: Principal, scope: Scope, receive: Receive, send: Send, farewell: str = "") -> None:
+        """Serve a socket or a stream until it ends, or the session or token behind it does."""
         ended = self._identity.watch_session(person.session_id)
         waiting = asyncio.create_task(ended.wait(), name="session-end")
         try:
-            await self._app(scope, *_until(waiting, self._farewell, receive, send))
+            await self._app(scope, *_until(waiting, farewell, receive, send, is_socket=scope["type"] == "websocket"))
         finally:
             waiting.cancel()
             self._identity.unwatch_session(person.session_id, ended)
@@ -228,8 +231,8 @@ class Gate:
         return stamped
 
 
-def _until(ended: asyncio.Task[Any], farewell: str, receive: Receive, send: Send) -> tuple[Receive, Send]:
-    """`receive` and `send` that say `farewell` and end the socket as soon as `ended` is done."""
+def _until(ended: asyncio.Task[Any], farewell: str, receive: Receive, send: Send, *, is_socket: bool) -> tuple[Receive, Send]:
+    """`receive` and `send` that say `farewell` and end a socket as soon as `ended` is done; a stream hears that its reader has left."""
     is_open = False
 
     async def send_and_note(message: Message) -> None:
@@ -245,6 +248,8 @@ def _until(ended: asyncio.Task[Any], farewell: str, receive: Receive, send: Send
                 return arriving.result()
         finally:
             arriving.cancel()
+        if not is_socket:
+            return {"type": "http.disconnect"}
         if is_open and farewell:
             await send({"type": "websocket.send", "text": farewell})
         await send({"type": "websocket.close", "code": CLOSE_NOT_SIGNED_IN})

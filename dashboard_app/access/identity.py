@@ -136,7 +136,7 @@ class Identity(Accounts):
             self._undeleted[session_id] = None
 
     def watch_session(self, session_id: str) -> asyncio.Event:
-        """An event that is set when this session ends here. Hand it back with `unwatch_session`."""
+        """An event that is set when this session or token (`Principal.session_id`) ends here. Hand it back with `unwatch_session`."""
         ended = asyncio.Event()
         self._watchers.setdefault(session_id, set()).add(ended)
         return ended
@@ -211,7 +211,7 @@ class Identity(Accounts):
 
     def _known_token(self, record: TokenRecord) -> Known:
         """A row as an entry."""
-        principal = Principal(PrincipalKind.TOKEN, record.name, record.role)
+        principal = Principal(PrincipalKind.TOKEN, record.name, record.role, session_id=record.token_hash)
         return Known(record.token_hash, principal, self._clock.monotonic(), record.expires_at)
 
     async def _account(self, email: str) -> UserRecord | None:
@@ -276,10 +276,10 @@ class Identity(Accounts):
             return  # somebody lost a right meanwhile: this reading may be older than that; the next turn reads again
         self._users = {record.user.email.lower(): record for record in users}
         self._users_mono = self._refreshed_mono = asked
-        before = {known.key for known in self._sessions}
+        before = {known.key for known in (*self._sessions, *self._tokens)}
         self._sessions.replace(sessions, asked)
         self._tokens.replace(tokens, asked)
-        for key in before - {known.key for known in self._sessions}:
+        for key in before - {known.key for known in (*self._sessions, *self._tokens)}:
             self._tell_watchers(key)
         self._touched_mono = {k: at for k, at in self._touched_mono.items() if asked - at < _TOUCH_S}
 
@@ -328,6 +328,7 @@ class Identity(Accounts):
         """A revoked token stops at once; a new one counts at once."""
         if record.revoked_at is not None:
             self._tokens.end(record.token_hash)
+            self._tell_watchers(record.token_hash)
         else:
             self._tokens.put(self._known_token(record))
 

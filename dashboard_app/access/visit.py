@@ -20,6 +20,9 @@ GUARD_CALLS = frozenset(
 )
 LIVENESS_CALLS = frozenset({"/livez", "/readyz", "/api/health", "/api/v1/health/ping"})
 SOCKET = "/_event"
+STREAM = "/api/v1/events/stream"
+"""The one answer that goes on for minutes, and ends with the session of its reader."""
+EVENTS_SOCKET = "/api/v1/events/ws"
 _API_PREFIXES = ("/api/", "/scan/", "/docs/")
 _API_PATHS = frozenset({"/metrics", "/livez", "/readyz", "/openapi.json", "/docs"})
 _REFLEX_ENDPOINTS = ("/ping", "/_health", "/_upload", "/_all_routes", "/auth-codespace")

@@ -56,7 +56,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks, as far as rights and the audit are concerned. `session_id` is a hash's hex, never the cookie."""
+    """Who asks, as far as rights and the audit are concerned. `session_id` is the hex of a hash, of the session or of the token, never itself."""
 
     kind: PrincipalKind
     name: str

@@ -31,6 +31,8 @@ ACTIONS: Mapping[str, Role | None] = MappingProxyType(
         "jobs.read": Role.VIEWER,
         "jobs.write": Role.OPERATOR,
         "jobs.dead_letters": Role.OPERATOR,
+        "events.read": Role.VIEWER,
+        "events.write": Role.OPERATOR,
         "dashboard.read": Role.VIEWER,
         "loader.read": Role.VIEWER,
         "loader.refresh": Role.OPERATOR,

@@ -194,6 +194,19 @@ job_dead_letters = Table(
     _at("created_at", stamped=True),
 )
 
+events = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("follows", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("count", Integer, nullable=False),
+    _at("created_at", stamped=True),
+    Index(None, "created_at", postgresql_using="brin"),
+)
+
 _SEVERITY_RULE = "severity IN ('info', 'warning', 'critical')"
 
 alert_rules = Table(

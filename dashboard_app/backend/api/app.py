@@ -11,6 +11,7 @@ from dashboard_app.backend.api.audit import audit_routes
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.api.docs import docs_routes
 from dashboard_app.backend.api.drill import Drill, drill_routes
+from dashboard_app.backend.api.events import event_routes
 from dashboard_app.backend.api.health import health_routes
 from dashboard_app.backend.api.jobs import job_routes
 from dashboard_app.backend.api.limits import BodyLimits, EveryAnswer
@@ -60,6 +61,8 @@ def build_api(deps: ApiDeps, extra_routers: Sequence[APIRouter] = ()) -> FastAPI
     ]
     if deps.jobs is not None:
         routers.append(job_routes(deps, deps.jobs))
+    if deps.events is not None:
+        routers.append(event_routes(deps.events.events, deps.events.streams))
     outage = Outage(deps.clock)
     holds = Holds(deps.engine, deps.guard, deps.clock) if deps.settings.demo else None
     if holds is not None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Scope
 
+from dashboard_app.backend.events.assembly import EventParts
 from dashboard_app.backend.jobs.service import Jobs
 from dashboard_app.model.alert import Alert, AlertRule, AlertState, MetricInfo, RuleSettings
 from dashboard_app.model.clock import Clock
@@ -303,8 +304,8 @@ def _nothing_missing() -> list[str]:
 class ApiDeps:
     """Everything the API calls. `readiness` gives the reasons why the process cannot serve yet; none: it can.
 
-    `ping` answers the milliseconds of one round trip over the control pool and raises DatabaseUnavailable. Without `jobs` their
-    calls do not exist.
+    `ping` answers the milliseconds of one round trip over the control pool and raises DatabaseUnavailable. Without `jobs` or
+    `events` their calls do not exist.
     """
 
     settings: Settings
@@ -319,4 +320,5 @@ class ApiDeps:
     audit: Audit
     alerts: Alerts
     jobs: Jobs | None = None
+    events: EventParts | None = None
     readiness: Callable[[], list[str]] = _nothing_missing

@@ -18,7 +18,6 @@ from sqlalchemy.util.queue import AsyncAdaptedQueue, Empty
 
 from dashboard_app.backend.guard.demand import Demands
 
-
 _NOBODY = object()
 
 
