@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,6 +22,8 @@ from dashboard_app.backend.alerts.assembly import build_alerts
 from dashboard_app.backend.api.app import build_api, is_api_path
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.api.limits import EveryAnswer
+from dashboard_app.backend.events import broadcaster
+from dashboard_app.backend.events.announce import Announcer
 from dashboard_app.backend.events.assembly import build_events
 from dashboard_app.backend.guard import CleanupReport, ControlView, GuardLimits, PoolGuard
 from dashboard_app.backend.jobs.service import Jobs
@@ -78,6 +81,7 @@ class App:
         )
         self.jobs = self._build_jobs()
         self.events = build_events(EventStore(self.database, self.guard.running), self.guard, self.clock, settings)
+        self.announcer = Announcer(self.events.events)
         self.console = Console(
             settings,
             self.clock,
@@ -180,6 +184,7 @@ class App:
         self.guard.on_reachable(lambda reachable: self.identity.mark_database(reachable=reachable))
         self.guard.on_cleanup = self._note_cleanup
         self.console.live.on_change(self._retune)
+        self._announce()
         loops = self.supervisor
         if self.settings.database_url is None:
             loops.add("embedded server", of_settings(self.settings).keep_running)
@@ -196,6 +201,18 @@ class App:
         loops.add("console", self._run_console)
         if self.settings.demo:
             loops.add("demo fleet", self._once_stored(Fleet(self.database.direct_address, self.sources.sources, self.clock).run))
+
+    def _announce(self) -> None:
+        """Let what happens become events."""
+        self.guard.on_change(self.announcer.level)
+        self.alerts.book.on_news = self.announcer.alert
+        self.sources.probing.on_change = self.announcer.source
+        self.jobs.updater.on_written = self.announcer.jobs
+        for breaker in self.console.breakers:
+            breaker.on_move = lambda name, move: self.announcer.breaker(name, move.source.value, move.target.value, move.cause)
+        for name, lane in (("health", self.console.loader.health), ("metrics", self.console.loader.metrics)):
+            lane.on_round(partial(self.announcer.round, name))
+        broadcaster.bind(self.events.events)
 
     def _retune(self, settings: Settings) -> None:
         """Let guard, jobs and events go by changed settings at once."""
@@ -247,7 +264,8 @@ class App:
             print(f"\n  First start: open this link within 30 minutes and choose your password\n  {link}\n", flush=True)  # noqa: T201 - a person waits for this line; the log redacts tokens
 
     def _note_cleanup(self, report: CleanupReport, forced: bool) -> None:
-        """Audit a cleanup that the guard began by itself; one that a person asked for is audited where it was asked."""
+        """Announce a cleanup, and audit one that the guard began by itself; one that a person asked for is audited where it was asked."""
+        self.announcer.cleanup(report.to_json(), forced=forced)
         if not forced:
             note = asyncio.create_task(self.audit.record(GUARD, "pool.cleanup", "pool", details=report.audit_json()))
             self._notes.add(note)

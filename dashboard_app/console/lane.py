@@ -64,6 +64,10 @@ class Lane:
         """The last round that has ended."""
         return self._roster.last_round
 
+    def on_round(self, listener: Callable[[RoundReport], None]) -> None:
+        """Call `listener` with each round that has ended."""
+        self._roster.on_round = listener
+
     def wake(self) -> None:
         """Look again: something outside has changed."""
         self._wake.ring()

@@ -56,6 +56,8 @@ class Roster:
         """Of those, the ones whose retry waits for its turn."""
         self.slow_running: set[int] = set()
         self.last_round: RoundReport | None = None
+        self.on_round: Callable[[RoundReport], None] = lambda _report: None
+        """Hears of each round that has ended."""
 
     @property
     def is_running(self) -> bool:
@@ -243,5 +245,6 @@ class Roster:
         ended, self._round = self._round, None
         now = self._clock.monotonic()
         self.last_round = RoundReport(ended.started_at, self._clock.now(), now - ended.began, len(ended.failed))
+        self.on_round(self.last_round)
         if ended.is_regular:
             self._regular_at = next_round_at(ended.began, now, self._rules)

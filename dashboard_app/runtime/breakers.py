@@ -79,6 +79,8 @@ class NamedBreaker:
         self._last_error: SpillwayError | None = None
         self._hold: Hold | None = None
         self._listeners: list[Callable[[], None]] = []
+        self.on_move: Callable[[str, Transition], None] = lambda _name, _move: None
+        """Hears of every move, with this breaker's name."""
 
     @property
     def state(self) -> BreakerState:
@@ -241,6 +243,7 @@ class NamedBreaker:
     def _keep(self, move: Transition) -> None:
         """Remember a move and write it to the log."""
         self._transitions.append(move)
+        self.on_move(self.name, move)
         who = f" by {move.by}: {move.reason}" if move.by else ""
         _log.warning("breaker %s: %s -> %s (%s)%s", self.name, move.source, move.target, move.cause, who)
 

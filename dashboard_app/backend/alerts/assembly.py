@@ -22,10 +22,11 @@ class WholeGuard(Guard, PoolHistory, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AlertParts:
-    """`evaluator` has two loops for the supervisor, and `close()` at the end; `desk` is what the API speaks to."""
+    """`evaluator` has two loops for the supervisor, and `close()` at the end; `desk` is what the API speaks to; `book` tells what opens and ends."""
 
     desk: Desk
     evaluator: Evaluator
+    book: Book
 
 
 def build_alerts(
@@ -35,4 +36,4 @@ def build_alerts(
     store = AlertStore(database)
     book, rules = Book(store, clock), Rules(AlertRuleStore(database), units)
     evaluator = Evaluator(guard, sources, found, book=book, rules=rules, clock=clock)
-    return AlertParts(Desk(book, rules, evaluator, Previews(guard, sources.everything, store), clock), evaluator)
+    return AlertParts(Desk(book, rules, evaluator, Previews(guard, sources.everything, store), clock), evaluator, book)

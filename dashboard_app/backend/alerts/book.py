@@ -6,7 +6,7 @@ acknowledged and silenced by its right id; it is written when the database is ba
 
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
@@ -43,6 +43,8 @@ class Book:
         self._recent: deque[Alert] = deque(maxlen=_RECENT)
         self._silences: dict[Key, Alert] = {}
         self._forget_at = clock.monotonic()
+        self.on_news: Callable[[str, Alert], None] = lambda _type, _alert: None
+        """Hears `ALERT_OPENED` and `ALERT_RESOLVED`, each with the alert."""
 
     async def start(self) -> None:
         """Take over what former runs left open. Raises DatabaseUnavailable."""
@@ -92,6 +94,7 @@ class Book:
         )
         self._keep_in_mind(alert)
         log.warning("alert %d opened: %s", alert.id, alert.message, extra=_facts(alert, "resolved", "open"))
+        self.on_news("ALERT_OPENED", alert)
         return alert
 
     def resolve(self, key: Key, why: str) -> None:
@@ -100,6 +103,7 @@ class Book:
         self._unwritten[alert.id] = alert
         self._recent.append(alert)
         log.info("alert %d resolved, %s: %s", alert.id, why, alert.message, extra=_facts(alert, "open", "resolved"))
+        self.on_news("ALERT_RESOLVED", alert)
 
     def change(self, alert: Alert) -> None:
         """Keep an open alert as it is now."""

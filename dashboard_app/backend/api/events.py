@@ -11,7 +11,7 @@ from dashboard_app.backend.api.answers import answer
 from dashboard_app.backend.api.caller import signed_in
 from dashboard_app.backend.api.event_schemas import BODY_SCHEMA, AcceptedEventsOut, EventStatsOut, StreamQuery, events_of
 from dashboard_app.backend.api.event_stream import EventStreamResponse, serve_socket
-from dashboard_app.backend.events.publisher import Events, figures_json
+from dashboard_app.backend.events.publisher import Events
 from dashboard_app.backend.events.streams import Streams, Wanted, wanted_types
 from dashboard_app.model.errors import DatabaseUnavailable, InvalidInput, SpillwayError, TryLater
 from dashboard_app.model.user import Principal
@@ -49,7 +49,7 @@ def event_routes(events: Events, streams: Streams) -> APIRouter:
     )
     async def stats() -> Response:
         """How many events came in, and how few messages they became."""
-        return answer({**figures_json(events.figures()), "subscribers": streams.count})
+        return answer({**events.figures_json(), "subscribers": streams.count})
 
     @router.get(
         visit.STREAM,

@@ -20,13 +20,14 @@ from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import DeadlinePassed, InvalidInput, QueueFull
 from dashboard_app.model.event import EVENT_TYPE, MOST_EVENT_BYTES, RESET, STATISTICS, Draft, Event, Message, Shape, message_of
 from dashboard_app.policy.batching import BatchLimits
-from dashboard_app.policy.coalesce import SHAPES
+from dashboard_app.policy.coalesce import SHAPES, batch_type, combined
 from dashboard_app.runtime.batcher import Batcher, RetryRule
 from dashboard_app.runtime.hub import Hub
 
 _log = logging.getLogger(__name__)
 STATISTICS_EVERY = timedelta(minutes=5)
 _DRAIN_S = 2.0
+_MOST_COMBINED = 500
 _NO_RETRY = RetryRule(tries=0)
 
 
@@ -96,6 +97,7 @@ class Events:
         self._direct = self._batched = self._batches = self._messages = self._refused = 0
         self._counting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
         self.is_open = False
         """True once the history has been read, so that readers can resume."""
 
@@ -117,6 +119,25 @@ class Events:
         """Publish one event from the loop; False when too many wait: it is lost, and counted. Raises InvalidInput."""
         event = judged(event_type, data)
         return self._publish(Event(event.type, event.payload, source) if source else event, batching=batching)
+
+    def announce(self, event_type: str, data: Mapping[str, Any], *, source: str = "", batching: bool = True) -> bool:
+        """Publish one event from wherever this is called; False when it was not taken, which is counted. Raises InvalidInput."""
+        if threading.get_ident() == self._thread:
+            return self.publish(event_type, data, source=source, batching=batching)
+        return self.publish_from_thread(event_type, data, source=source, batching=batching)
+
+    def publish_many(self, event_type: str, data: Sequence[Mapping[str, Any]], *, source: str = "") -> None:
+        """Publish what was gathered already: few are gathered further, many become messages of up to 500 at once. On the loop only."""
+        if len(data) < self._batcher.limits.size or not self._is_gathered(event_type, source) or not self.is_open:
+            for one in data:
+                self.publish(event_type, one, source=source)
+            return
+        shape = self.shapes.get(event_type, Shape.GENERAL)
+        for start in range(0, len(data), _MOST_COMBINED):
+            some = data[start : start + _MOST_COMBINED]
+            payload = orjson.dumps(combined(event_type, some, shape) if len(some) > 1 else some[0])
+            self._direct += len(some)
+            self._deliver([Draft(batch_type(event_type) if len(some) > 1 else event_type, event_type, payload, len(some))])
 
     def publish_from_thread(self, event_type: str, data: Mapping[str, Any], *, source: str = "", batching: bool = True) -> bool:
         """The same from any other thread; False before `run` and when too many wait. Raises InvalidInput."""
@@ -185,20 +206,20 @@ class Events:
         if not self.is_open:
             await self.recorder.open()
             self.is_open = True
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._batcher.run(), name="event-batches")
                 group.create_task(self.recorder.run(), name="event-history")
                 group.create_task(self._tell_figures(), name="event-figures")
         finally:
-            self._loop = None
+            self._loop, self._thread = None, 0
 
     async def _tell_figures(self) -> None:
         """Publish the figures every five minutes."""
         while True:
             await self._clock.sleep(STATISTICS_EVERY.total_seconds())
-            self.publish(STATISTICS, figures_json(self.figures()), source="events")
+            self.publish(STATISTICS, self.figures_json(), source="events")
 
     async def close(self) -> None:
         """Publish what waits, before `run` is cancelled."""
@@ -221,6 +242,10 @@ class Events:
         """Go by other settings from now on."""
         self._batcher.retune(limits)
         self.is_batching = batching
+
+    def figures_json(self) -> dict[str, Any]:
+        """The figures by the names of the contract."""
+        return figures_json(self.figures())
 
     def figures(self) -> EventFigures:
         """The publisher in numbers."""

@@ -72,6 +72,8 @@ class Probing:
         self._flights = Flights(clock, SHARED_S)
         self._silent: set[int] = set()
         self._restored = False
+        self.on_change: Callable[[int, str, str, str], None] = lambda _id, _name, _status, _before: None
+        """Hears of each change of a source's status: id, name, status, the status before."""
 
     async def health(self, source_id: int) -> Health:
         """The health of a source, probed now or less than a second ago; a paused source is unknown and left alone.
@@ -250,6 +252,7 @@ class Probing:
         if before != health.status.value:
             facts = {"from": before, "to": health.status.value, "source": source.name, "source_id": source.id}
             log.info("source %s: %s -> %s (%s)", source.name, before, health.status.value, health.message or "all checks pass", extra=facts)
+            self.on_change(source.id, source.name, health.status.value, before)
 
     def _is_current(self, source: Source) -> bool:
         """False when the source was deleted or paused while it was probed."""
