@@ -16,6 +16,7 @@ from dashboard_app.access.vault import Vault
 from dashboard_app.backend.alerts.assembly import AlertParts, build_alerts
 from dashboard_app.backend.api.app import build_api
 from dashboard_app.backend.api.deps import ApiDeps
+from dashboard_app.backend.events.assembly import EventParts, build_events
 from dashboard_app.backend.guard import ControlView, GuardLimits, PoolGuard
 from dashboard_app.backend.jobs.service import Jobs
 from dashboard_app.backend.jobs.updater import Updater
@@ -27,6 +28,7 @@ from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.settings import Settings
 from dashboard_app.store.address import DatabaseAddress
 from dashboard_app.store.database import APPLICATION_NAME, Database
+from dashboard_app.store.events import EventStore
 from dashboard_app.store.jobs import JobStore
 from dashboard_app.store.migrations import migrate
 from dashboard_app.store.segments import SegmentLog
@@ -44,6 +46,7 @@ class Served:
     parts: SourceParts
     audit: Audit
     alerts: AlertParts
+    events: EventParts
 
     def client(self, role: Role | None = Role.ADMIN) -> httpx.AsyncClient:
         principal = Principal(PrincipalKind.USER, f"test {role.value}", role, 1) if role else None
@@ -65,6 +68,7 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
     jobs_limits = BatchLimits(settings.job_batch_size, settings.job_flush_s, settings.job_batch_max, settings.job_queue_max)
     updater = Updater(store, guard, clock, jobs_limits, journal=SegmentLog(settings.data_dir / "job-journal"))
     alerts = build_alerts(database, guard, parts.sources, parts.probing, units=metric_units, clock=clock)
+    events = build_events(EventStore(database, guard.running), guard, clock, settings)
     deps = ApiDeps(
         settings=settings,
         clock=clock,
@@ -78,20 +82,26 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
         audit=audit,
         jobs=Jobs(store, updater),
         alerts=alerts.desk,
+        events=events,
     )
     app = build_api(deps)
     await migrate(database)
     await parts.sources.open()
     await audit.start()
-    loops = {asyncio.create_task(run()) for run in (guard.run, alerts.evaluator.run, alerts.evaluator.run_writes, updater.run)}
+    runs = (guard.run, alerts.evaluator.run, alerts.evaluator.run_writes, updater.run, events.events.run)
+    loops = {asyncio.create_task(run()) for run in runs}
     await until(alerts.evaluator._is_started.is_set)
+    await until(lambda: events.events.is_open)
     try:
-        yield Served(app, Permit(app, app.state.actions.action_of), guard, database, parts, audit, alerts)
+        yield Served(app, Permit(app, app.state.actions.action_of), guard, database, parts, audit, alerts, events)
     finally:
+        events.streams.close()
+        await events.events.close()
         for loop in loops:
             loop.cancel()
         await asyncio.wait(loops)
         await updater.release()
+        await events.events.release()
         if app.state.holds is not None:
             await app.state.holds.release()
         await parts.probing.close()

@@ -19,7 +19,8 @@ from dashboard_app.model.user import Principal
 _log = logging.getLogger(__name__)
 RETRY_MS = 2000
 """How long an EventSource waits before it connects again."""
-_BEAT = b": still here\n\n"
+_BEAT = b": still here\n"
+"""No blank line ends a comment or `retry`: some readers take one for the end of an event, and give an empty one."""
 _HEADERS = {
     "Cache-Control": "no-store, no-transform",
     "X-Accel-Buffering": "no",
@@ -45,7 +46,7 @@ class EventStreamResponse(Response):
             leaving = asyncio.create_task(_left(receive, stream.stop), name="event-reader")
             try:
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                first = b"retry: %d\n\n" % RETRY_MS + (stream.reset.sse if stream.reset is not None else b"")
+                first = b"retry: %d\n" % RETRY_MS + (stream.reset.sse if stream.reset is not None else b"")
                 await send(_piece(first))
 
                 async def on_messages(messages: Sequence[Message]) -> None:

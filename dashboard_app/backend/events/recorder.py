@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import SpillwayError
+from dashboard_app.model.errors import Failed, SpillwayError
 from dashboard_app.model.event import Message
 from dashboard_app.runtime.hub import FellBehind, Hub, Reader
 
@@ -128,8 +128,13 @@ class Recorder:
             return reader.take(_MOST)
 
     async def _failed(self, failure: SpillwayError) -> None:
-        """Say so once, and wait."""
+        """Say so once, and wait; what the database refuses for good is set aside."""
         self._failures += 1
+        if self._failures > self.rule.tries and isinstance(failure, Failed):
+            _log.error("%d messages are refused by the database and are not in the history", len(self._pending))
+            self.lost_total += sum(message.count for message in self._pending)
+            self._pending, self._failures = (), 0
+            return
         if self._failures == self.rule.tries + 1:
             _log.warning("events cannot be kept (%s); they stay in memory and are tried again", failure.code)
         await self._clock.sleep(self.rule.pause_s if self._failures <= self.rule.tries else _SLOW_S)

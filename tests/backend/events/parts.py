@@ -21,17 +21,18 @@ class Shelf:
     def __init__(self, messages=()):
         self.messages = list(messages)
         self.is_away = False
+        self.failure = DatabaseUnavailable()
         self.tries = 0
 
     async def add(self, messages):
         self.tries += 1
         if self.is_away:
-            raise DatabaseUnavailable
+            raise self.failure
         self.messages += messages
 
     async def newest(self, count, most_bytes):
         if self.is_away:
-            raise DatabaseUnavailable
+            raise self.failure
         return self.messages[-count:]
 
     async def prune(self, before):

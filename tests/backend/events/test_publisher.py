@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard_app.backend.events.publisher import judged
-from dashboard_app.model.errors import DatabaseUnavailable, InvalidInput, QueueFull
+from dashboard_app.model.errors import DatabaseUnavailable, Failed, InvalidInput, QueueFull
 from dashboard_app.model.event import Shape
 from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.runtime.hub import Hub
@@ -200,6 +200,20 @@ async def test_what_leaves_memory_before_it_is_kept_is_counted_and_its_readers_w
         again.load(shelf.messages)
         assert again.position_after(shelf.messages[0].id) is None  # there is a hole behind it
         assert again.position_after(shelf.messages[1].id) is not None
+
+
+async def test_what_the_database_refuses_for_good_is_set_aside_and_holds_up_nothing():
+    shelf = Shelf()
+    async with running(shelf=shelf) as (events, clock, _):
+        shelf.failure = Failed()
+        shelf.is_away = True
+        events.publish("A_B", {"a_id": 1}, batching=False)
+        await clock.advance(1.1)
+        shelf.is_away = False
+        events.publish("A_B", {"a_id": 2}, batching=False)
+        await clock.advance(0.1)
+        assert [json.loads(message.payload)["a_id"] for message in shelf.messages] == [2]
+        assert events.figures().lost_total == 1
 
 
 async def test_before_the_history_is_read_everything_waits_and_then_numbers_go_on():
