@@ -182,7 +182,7 @@ def test_doctor_shows_every_setting_with_its_origin_and_no_secret(spillway, fres
     lines = {line.split()[0]: line for line in said.stdout.splitlines() if line.startswith("SPILLWAY_")}
     assert lines["SPILLWAY_DATABASE_URL"].split()[-1] == "environment"
     assert lines["SPILLWAY_PORT"].split()[1:] == ["8000", "default"]
-    assert lines["SPILLWAY_EVENT_BATCHING"].endswith("not built yet")
+    assert lines["SPILLWAY_REDIS_URL"].endswith("not built yet")
     assert "top-secret-key" not in said.output
     assert fresh_database.password.reveal() not in said.output
     for check in ("database", "data folder", "console", "clock", "tables", "versions"):

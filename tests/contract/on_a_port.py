@@ -39,7 +39,7 @@ async def on_a_port(app: Any) -> AsyncIterator[str]:
         while not server.started:  # noqa: ASYNC110 - the server sets no event
             await asyncio.sleep(0.01)
     try:
-        yield "127.0.0.1:%d" % server.servers[0].sockets[0].getsockname()[1]
+        yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         await serving

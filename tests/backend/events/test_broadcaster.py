@@ -43,7 +43,7 @@ class Posts:
     """An HTTP server on loopback that keeps what is posted and answers as it is told."""
 
     def __init__(self):
-        from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer  # noqa: PLC0415 - only here
+        from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
         posts = self
         self.answers, self.bodies, self.tokens = [], [], set()

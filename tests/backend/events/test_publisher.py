@@ -130,8 +130,7 @@ async def test_threads_publish_too_and_nothing_of_it_is_lost():
         threads = [threading.Thread(target=work, args=(worker,)) for worker in range(4)]
         for thread in threads:
             thread.start()
-        while any(thread.is_alive() for thread in threads):
-            await asyncio.sleep(0)
+        await asyncio.to_thread(lambda: [thread.join() for thread in threads])
         await clock.advance(1)
         found = [message for message in reader.take(10_000) if message.origin == "JOB_STARTED"]
         ids = [number for message in found for one in [json.loads(message.payload)] for number in one.get("job_ids", [one.get("job_id")])]
