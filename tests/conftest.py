@@ -26,6 +26,7 @@ PROGRAMS = {
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "redis": ("redis-server", "valkey-server"),
     "pgbouncer": ("pgbouncer",),
+    "nginx": ("nginx",),
     "mariadb": ("mariadbd", "mysqld"),
 }
 SYSTEM_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")  # a bare PATH may not name where apt puts programs

@@ -21,8 +21,8 @@ BESIDE = {"requirements-sqlalchemy20.txt": ".cache/sqlalchemy20"}
 """What tests run against instead of the same package in `.venv`: a locked file and the folder it is installed in."""
 OLDEST = (3, 11)
 PROGRAM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-TEST_PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "pgbouncer": ("pgbouncer",)}
-TEST_PACKAGES = {"chromium": ("chromium", "fonts-dejavu-core"), "pgbouncer": ("pgbouncer",)}
+TEST_PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "pgbouncer": ("pgbouncer",), "nginx": ("nginx",)}
+TEST_PACKAGES = {"chromium": ("chromium", "fonts-dejavu-core"), "pgbouncer": ("pgbouncer",), "nginx": ("nginx-light",)}
 
 
 def main(dev: bool) -> int:
