@@ -27,9 +27,9 @@ class Shape(StrEnum):
     """Never combined, and sent at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
-    """What was published. `payload` is the data as JSON, an object; `source` names the publisher, "" for a caller of the API."""
+    """What was published; never changed once it is made (a frozen one costs three times as much to make). `payload` is the data as JSON, an object; `source` names the publisher, "" for a caller of the API."""
 
     type: str
     payload: bytes

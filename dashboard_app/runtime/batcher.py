@@ -9,6 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar
 
 from dashboard_app.model.clock import Clock
@@ -84,8 +85,9 @@ class Batcher(Generic[Item]):
         self._send, self._clock, self._key = send, clock, key
         self._retry = retry or RetryRule()
         self._give_up = give_up
-        self._waiting: dict[Hashable, tuple[Item, float]] = {}
-        self._number = 0
+        self._by_key: dict[Hashable, tuple[Item, float]] = {}
+        self._in_line: deque[tuple[Item, float]] = deque()
+        self._waiting: dict[Hashable, tuple[Item, float]] | deque[tuple[Item, float]] = self._in_line if key is None else self._by_key
         self._under_way: list[Item] = []
         self._from_threads: deque[Item] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -105,23 +107,22 @@ class Batcher(Generic[Item]):
             QueueFull: as many wait as may.
 
         """
-        waiting = self._waiting
-        key: Hashable
-        if self._key is None:
-            self._number = key = self._number + 1
-        else:
-            key = self._key(item)
-            if (older := waiting.get(key)) is not None:
-                waiting[key] = (item, older[1])
-                self._totals.added += 1
-                self._totals.superseded += 1
+        totals, count = self._totals, len(self._waiting)
+        if self._key is not None:
+            by_key, key = self._by_key, self._key(item)
+            if (older := by_key.get(key)) is not None:
+                by_key[key] = (item, older[1])
+                totals.added += 1
+                totals.superseded += 1
                 return
-        count = len(waiting)
         if count >= self.limits.waiting_most:
-            self._totals.refused += 1
+            totals.refused += 1
             raise QueueFull
-        waiting[key] = (item, self._clock.monotonic())
-        self._totals.added += 1
+        if self._key is None:
+            self._in_line.append((item, self._clock.monotonic()))
+        else:
+            by_key[key] = (item, self._clock.monotonic())
+        totals.added += 1
         if count == 0 or count + 1 == self.limits.size:
             self._bell.ring()
 
@@ -168,7 +169,7 @@ class Batcher(Generic[Item]):
         if self._under_way:
             await self._try()
             return
-        oldest_at = next(iter(self._waiting.values()))[1] if self._waiting else now
+        oldest_at = self._oldest_at(now)
         due = now if self._is_wanted and self._waiting else due_at(self.limits, len(self._waiting), oldest_at, now)
         if due is None or due > now:
             self._settle()
@@ -177,14 +178,24 @@ class Batcher(Generic[Item]):
         self._under_way = self._taken()
         await self._try()
 
+    def _oldest_at(self, now: float) -> float:
+        """When the oldest waiting item came; `now` when none waits."""
+        if not self._waiting:
+            return now
+        return self._in_line[0][1] if self._key is None else next(iter(self._by_key.values()))[1]
+
     def _taken(self) -> list[Item]:
         """The oldest items, as many as one batch carries."""
-        waiting, most = self._waiting, self.limits.most
-        if len(waiting) <= most:
-            self._waiting = {}
-            return [item for item, _ in waiting.values()]
-        keys = [key for key, _ in zip(waiting, range(most), strict=False)]
-        return [waiting.pop(key)[0] for key in keys]
+        count = min(len(self._waiting), self.limits.most)
+        if self._key is None:
+            line = self._in_line
+            return [line.popleft()[0] for _ in range(count)]
+        if count == len(self._by_key):
+            taken = [item for item, _ in self._by_key.values()]
+            self._by_key.clear()
+            return taken
+        keys = list(islice(self._by_key, count))
+        return [self._by_key.pop(key)[0] for key in keys]
 
     async def _try(self) -> None:
         """Send the batch under way once; wait before the next try when it fails."""
@@ -257,7 +268,8 @@ class Batcher(Generic[Item]):
     def left(self) -> list[Item]:
         """What was not sent, the batch under way first."""
         self._collect()
-        return [*self._under_way, *(item for item, _ in self._waiting.values())]
+        waiting = self._in_line if self._key is None else self._by_key.values()
+        return [*self._under_way, *(item for item, _ in waiting)]
 
     def _settled(self) -> int:
         """Items that have left: sent or set aside."""
@@ -283,7 +295,7 @@ class Batcher(Generic[Item]):
     def figures(self) -> BatchFigures:
         """The batcher in numbers."""
         totals, now = self._totals, self._clock.monotonic()
-        oldest_at = next(iter(self._waiting.values()))[1] if self._waiting else now
+        oldest_at = self._oldest_at(now)
         return BatchFigures(
             waiting=len(self._waiting) + len(self._from_threads),
             under_way=len(self._under_way),

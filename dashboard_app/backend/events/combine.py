@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
+from dashboard_app.backend.events.encoding import dumped
 from dashboard_app.model.event import Draft, Event, Shape
 from dashboard_app.policy.coalesce import batch_type, combined
 
@@ -26,4 +27,4 @@ def _of_one_type(origin: str, events: Sequence[Event], shape: Shape) -> list[Dra
     if len(events) == 1 or shape is Shape.ALONE:
         return [single(event) for event in events]
     data = combined(origin, [orjson.loads(event.payload) for event in events], shape)
-    return [Draft(batch_type(origin), origin, orjson.dumps(data), len(events))]
+    return [Draft(batch_type(origin), origin, dumped(data), len(events))]

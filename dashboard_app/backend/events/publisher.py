@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import orjson
-
 from dashboard_app.backend.events.combine import drafts_of, single
+from dashboard_app.backend.events.encoding import dumped
 from dashboard_app.backend.events.recorder import Recorder
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import DeadlinePassed, InvalidInput, QueueFull
@@ -28,6 +27,8 @@ _log = logging.getLogger(__name__)
 STATISTICS_EVERY = timedelta(minutes=5)
 _DRAIN_S = 2.0
 _MOST_COMBINED = 500
+_KNOWN_TYPES: set[str] = set()
+_MOST_KNOWN = 1_000
 _NO_RETRY = RetryRule(tries=0)
 
 
@@ -55,26 +56,36 @@ class EventFigures:
         return self.batched_total - self.batches_total
 
 
-def judged(event_type: object, data: object) -> Event:
+def judged(event_type: object, data: object, source: str = "") -> Event:
     """An event that can be published.
 
     Raises:
         InvalidInput: the type or the data cannot be.
 
     """
-    if not isinstance(event_type, str) or not EVENT_TYPE.fullmatch(event_type):
-        raise _wrong("type", "is 1 to 100 letters, digits and _ . : -, a letter or a digit first")
-    if event_type == RESET:
-        raise _wrong("type", "is a word of the stream itself")
+    if not isinstance(event_type, str) or event_type not in _KNOWN_TYPES:
+        event_type = _learn(event_type)
     if not isinstance(data, dict):
         raise _wrong("data", "is an object")
     try:
-        payload = orjson.dumps(data)
+        payload = dumped(data)
     except TypeError:
         raise _wrong("data", "holds a value that JSON cannot") from None
     if len(payload) > MOST_EVENT_BYTES:
         raise _wrong("data", f"has more than {MOST_EVENT_BYTES} bytes of JSON")
-    return Event(event_type, payload)
+    return Event(event_type, payload, source)
+
+
+def _learn(event_type: object) -> str:
+    """Remember a type that can be, so that it is judged once, and give it back. Raises InvalidInput."""
+    if not isinstance(event_type, str) or not EVENT_TYPE.fullmatch(event_type):
+        raise _wrong("type", "is 1 to 100 letters, digits and _ . : -, a letter or a digit first")
+    if event_type == RESET:
+        raise _wrong("type", "is a word of the stream itself")
+    if len(_KNOWN_TYPES) >= _MOST_KNOWN:
+        _KNOWN_TYPES.clear()
+    _KNOWN_TYPES.add(event_type)
+    return event_type
 
 
 def _wrong(field: str, message: str) -> InvalidInput:
@@ -117,13 +128,12 @@ class Events:
 
     def publish(self, event_type: str, data: Mapping[str, Any], *, source: str = "", batching: bool = True) -> bool:
         """Publish one event from the loop; False when too many wait: it is lost, and counted. Raises InvalidInput."""
-        event = judged(event_type, data)
-        return self._publish(Event(event.type, event.payload, source) if source else event, batching=batching)
+        return self._publish(judged(event_type, data, source), batching=batching)
 
     def announce(self, event_type: str, data: Mapping[str, Any], *, source: str = "", batching: bool = True) -> bool:
         """Publish one event from wherever this is called; False when it was not taken, which is counted. Raises InvalidInput."""
         if threading.get_ident() == self._thread:
-            return self.publish(event_type, data, source=source, batching=batching)
+            return self._publish(judged(event_type, data, source), batching=batching)
         return self.publish_from_thread(event_type, data, source=source, batching=batching)
 
     def publish_many(self, event_type: str, data: Sequence[Mapping[str, Any]], *, source: str = "") -> None:
@@ -135,14 +145,13 @@ class Events:
         shape = self.shapes.get(event_type, Shape.GENERAL)
         for start in range(0, len(data), _MOST_COMBINED):
             some = data[start : start + _MOST_COMBINED]
-            payload = orjson.dumps(combined(event_type, some, shape) if len(some) > 1 else some[0])
+            payload = dumped(combined(event_type, some, shape) if len(some) > 1 else some[0])
             self._direct += len(some)
             self._deliver([Draft(batch_type(event_type) if len(some) > 1 else event_type, event_type, payload, len(some))])
 
     def publish_from_thread(self, event_type: str, data: Mapping[str, Any], *, source: str = "", batching: bool = True) -> bool:
         """The same from any other thread; False before `run` and when too many wait. Raises InvalidInput."""
-        judged_one = judged(event_type, data)
-        event, loop = Event(judged_one.type, judged_one.payload, source), self._loop
+        event, loop = judged(event_type, data, source), self._loop
         if loop is None or not self._handed_over(event, loop, batching=batching):
             with self._counting:
                 self._refused += 1

@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import orjson
-
+from dashboard_app.backend.events.encoding import dumped
 from dashboard_app.model.errors import RateLimited
 from dashboard_app.model.event import RESET, Draft, Message, message_of
 from dashboard_app.model.user import Principal, PrincipalKind
@@ -166,7 +165,7 @@ def reset_of(hub: Hub[Message]) -> Message:
     """The message for a reader with a gap. Its id is the newest: whoever resumes from it has no gap again."""
     oldest = hub.oldest
     data = {"oldest_id": oldest.id if oldest is not None else None, "newest_id": hub.newest_id or None}
-    return message_of(hub.newest_id, hub.newest_id, Draft(RESET, RESET, orjson.dumps(data)))
+    return message_of(hub.newest_id, hub.newest_id, Draft(RESET, RESET, dumped(data)))
 
 
 def wanted_types(types: str) -> frozenset[str]:

@@ -18,6 +18,7 @@ def test_one_event_or_a_list_of_them():
     [
         ({"data": {}}, "type"),
         ({"type": "A B"}, "type"),
+        ({"type": ["A"]}, "type"),
         ({"type": "RESET"}, "type"),
         ({"type": "A", "data": []}, "data"),
         ({"type": "A", "data": None}, "data"),
