@@ -77,7 +77,7 @@ async def _measure() -> Table:
         readers = await connected(
             app.port, "/api/v1/events/stream?types=TICK_SEEN", CLIENTS, headers, watched_every=WATCHED_EVERY, on_frame=watch.frame
         )
-        while (await _stats(app))["subscribers"] < CLIENTS:
+        while (await _stats(app))["subscribers"] < CLIENTS:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.5)
         frozen = readers[1::FROZEN_EVERY]
         for reader in frozen:
