@@ -192,6 +192,7 @@ class App:
         loops.add("guard", self.guard.run)
         loops.add("audit", self._once_stored(self.audit.run))
         loops.add("identity", self._once_stored(self.identity.run))
+        loops.add("revocations", self._once_stored(self.identity.run_watch))
         loops.add("sources", self._once_stored(self.sources.sources.run))
         loops.add("probing", self._once_stored(self.sources.probing.run))
         loops.add("jobs", self._once_stored(self.jobs.updater.run))

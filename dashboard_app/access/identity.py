@@ -6,6 +6,7 @@ lost at once; one that another process takes is felt by the next check.
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from dataclasses import replace
@@ -24,6 +25,7 @@ from dashboard_app.model.errors import DatabaseUnavailable, NotSignedIn
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind
 from dashboard_app.settings import Settings
+from dashboard_app.store.credentials import ended
 from dashboard_app.store.database import Database
 from dashboard_app.store.sessions import SessionRecord
 from dashboard_app.store.tokens import TokenRecord
@@ -31,6 +33,8 @@ from dashboard_app.store.users import UserRecord
 
 _LOG = logging.getLogger(__name__)
 KEEP_UP_S = 2.0
+WATCH_S = 0.5
+"""A right that another process takes is felt on what is open within twice this."""
 REFRESH_S = 30.0
 _TOUCH_S = 60.0
 _MAX_UNWRITTEN = 1000
@@ -147,6 +151,18 @@ class Identity(Accounts):
         watchers.discard(ended)
         if not watchers:
             self._watchers.pop(session_id, None)
+
+    async def run_watch(self) -> None:
+        """Twice a second: end what is open under a session or token that another process has ended. Cancelled by the supervisor."""
+        while True:
+            await self._clock.sleep(WATCH_S)
+            watched = [key for key in self._watchers if key not in self._unwritten]
+            if not watched or not self._is_reachable:
+                continue
+            with contextlib.suppress(DatabaseUnavailable):  # while nobody can tell, what is open stays open
+                for key in await ended(self._database, watched, self._clock.now(), CHECK_LIMIT_S):
+                    self._tokens.end(key)
+                    self._end_session(key)
 
     # -- keeping up -------------------------------------------------------------------------------------------------------------
 
