@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import pytest
@@ -30,6 +30,16 @@ PROGRAMS = {
     "mariadb": ("mariadbd", "mysqld"),
 }
 SYSTEM_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")  # a bare PATH may not name where apt puts programs
+WHOLE = ("tests/browser/",)
+LONG = (
+    *WHOLE,
+    "tests/contract/test_event_matrix",
+    "tests/store/test_embedded",
+    "tests/test_serve",
+    "tests/examples/",
+    "tests/faults/",
+    "tests/console/test_loader_plan",
+)
 _NUMBERS = count(1)
 T = TypeVar("T")
 
@@ -38,6 +48,26 @@ def program(part: str) -> str | None:
     """The path of the program behind `part`; None when it is not installed."""
     path = os.pathsep.join([os.environ.get("PATH", ""), *SYSTEM_FOLDERS])
     return next((found for name in PROGRAMS.get(part, (part,)) if (found := shutil.which(name, path=path))), None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """After the shuffle, what takes long goes first: nothing of it is left for one worker when the others are through."""
+    items.sort(key=lambda item: next((place for place, room in enumerate(LONG) if item.nodeid.startswith(room)), len(LONG)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`--dist loadfile` shares out files, but a room that shares whole instances goes to one worker: each worker would start its own."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByRoom(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((room for room in WHOLE if nodeid.startswith(room)), None) or super()._split_scope(nodeid)
+
+    return ByRoom(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
