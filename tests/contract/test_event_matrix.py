@@ -167,7 +167,7 @@ async def knock(app, headers):
             transports=["websocket"],
             socketio_path="/_event",
             namespaces=["/_event"],
-            wait_timeout=5,
+            wait_timeout=20,
         )
     finally:
         await socket.disconnect()
@@ -211,7 +211,7 @@ async def test_signing_out_ends_every_open_socket_of_the_session(app):
             await session.shows("canary")
         sign_out(app, cookie)
         for session in sessions:
-            await session.ended(2)
+            await session.ended(20)
             assert "/login?expired=1" in session.received[-1]
 
 
