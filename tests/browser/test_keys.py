@@ -36,6 +36,7 @@ async def test_the_palette_goes_to_a_source_by_keys_alone_and_remembers_it(v):
     await v.page.keyboard.press("Enter")
     await expect(v.page).to_have_url(re.compile(r"/sources/\d+$"))
     await expect(palette).to_be_hidden()
+    await expect(v.page.get_by_role("heading", level=1)).to_contain_text("legacy-crm")  # the page has arrived, not its address only
     await v.page.keyboard.press("Control+k")
     await expect(v.page.get_by_test_id("palette").get_by_role("option").first).to_contain_text("legacy-crm")
 
