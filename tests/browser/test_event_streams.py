@@ -46,8 +46,10 @@ async def test_a_browser_reads_over_both_ways_and_both_end_with_its_session(back
         assert [(kind, data) for _, kind, data in heard["sse"]] == [("TESTS_BATCH_SEEN", {"test_ids": [1, 2, 3], "batch_count": 3})]
         assert heard["sse"] == heard["ws"]
         cookie = "; ".join(f"{one['name']}={one['value']}" for one in await v.page.context.cookies())
-        with httpx.Client(base_url=backend.url, timeout=15, verify=PLAIN) as elsewhere:  # the same session, signed out beside the page
-            left = elsewhere.post("/logout", headers={"Cookie": cookie, "Origin": backend.url})
+        async with httpx.AsyncClient(
+            base_url=backend.url, timeout=15, verify=PLAIN
+        ) as elsewhere:  # the same session, signed out beside the page
+            left = await elsewhere.post("/logout", headers={"Cookie": cookie, "Origin": backend.url})
         assert left.status_code in {200, 303}
         await v.page.wait_for_function("window.heard.closed === true && window.heard.error === true")
 
