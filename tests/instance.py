@@ -73,7 +73,7 @@ class Instance:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert done.returncode == 0, f"{args}: {done.stdout}\n{done.stderr}"
@@ -157,7 +157,7 @@ def remove_elsewhere(data_dir: Path) -> None:
         shutil.rmtree(pointer.read_text().strip(), ignore_errors=True)
 
 
-def _wait_ready(instance: Instance, timeout_s: float = 90) -> None:
+def _wait_ready(instance: Instance, timeout_s: float = 180) -> None:
     """Return when /readyz is 200; raise with the log when the process ends or the time is over."""
     end = time.monotonic() + timeout_s
     with httpx.Client(base_url=instance.url, timeout=10, verify=PLAIN) as client:
