@@ -29,7 +29,7 @@ cli: ## a command beside a running app or without one: make cli ARGS="user list"
 
 test: ## set up and run every test
 	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
-	@$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report= --durations=25 $(PYTEST)
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report= --durations=25 $(PYTEST)
 	@$(BIN)/coverage report --include='dashboard_app/model/*,dashboard_app/policy/*' --fail-under=100
 
 bench: ## measure what Spillway costs and wins: make bench BENCH="guard_overhead" for some of them

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import logging
 import os
@@ -35,6 +36,7 @@ _SILENT_MS = 45_000
 
 def serve(loaded: LoadedSettings) -> int:
     """Serve until SIGINT or SIGTERM; the exit code: 0 after an orderly stop, 1 when Spillway did not start (the reason is on stderr)."""
+    gc.disable()  # until it serves: what a start makes stays for good
     settings = loaded.values
     logs.configure(settings.log_format, settings.log_level)
     for value in settings.model_dump().values():
@@ -120,6 +122,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to answer, and say where."""
         await super().startup(sockets)
+        gc.freeze()  # and is never looked through again: no pause of all for it later
+        gc.enable()
         if self.started:
             _LOG.info(self._announcement)
 

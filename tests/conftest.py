@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import pytest
@@ -30,6 +30,16 @@ PROGRAMS = {
     "mariadb": ("mariadbd", "mysqld"),
 }
 SYSTEM_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")  # a bare PATH may not name where apt puts programs
+WHOLE = ("tests/browser/",)
+LONG = (
+    *WHOLE,
+    "tests/contract/test_event_matrix",
+    "tests/store/test_embedded",
+    "tests/test_serve",
+    "tests/examples/",
+    "tests/faults/",
+    "tests/console/test_loader_plan",
+)
 _NUMBERS = count(1)
 T = TypeVar("T")
 
@@ -38,6 +48,26 @@ def program(part: str) -> str | None:
     """The path of the program behind `part`; None when it is not installed."""
     path = os.pathsep.join([os.environ.get("PATH", ""), *SYSTEM_FOLDERS])
     return next((found for name in PROGRAMS.get(part, (part,)) if (found := shutil.which(name, path=path))), None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """After the shuffle, what takes long goes first: nothing of it is left for one worker when the others are through."""
+    items.sort(key=lambda item: next((place for place, room in enumerate(LONG) if item.nodeid.startswith(room)), len(LONG)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`--dist loadfile` shares out files, but a room that shares whole instances goes to one worker: each worker would start its own."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByRoom(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((room for room in WHOLE if nodeid.startswith(room)), None) or super()._split_scope(nodeid)
+
+    return ByRoom(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -62,8 +92,9 @@ class PostgresForTests:
         """Where `database` is; the user is a superuser. The port stays the same over stop and start."""
         return replace(self.server.address(), database=database)
 
-    def create_database(self, name: str) -> DatabaseAddress:
-        self.execute(f'CREATE DATABASE "{name}"')
+    def create_database(self, name: str, template: str = "template1") -> DatabaseAddress:
+        """A copy of `template`, to which nobody may be connected. Copied as files: as a log of changes it takes six times the work."""
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         return self.address(name)
 
     def drop_database(self, name: str) -> None:
@@ -170,8 +201,15 @@ def _postgres_runs_again(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def fresh_database(postgres: PostgresForTests) -> Iterator[DatabaseAddress]:
     """A new, empty database, dropped afterwards."""
+    with a_database(postgres) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def a_database(postgres: PostgresForTests, template: str = "template1") -> Iterator[DatabaseAddress]:
+    """A new database for the length of the block, whatever is done to the server meanwhile."""
     name = f"test_{os.getpid()}_{next(_NUMBERS)}"
-    yield postgres.create_database(name)
+    yield postgres.create_database(name, template)
     postgres.thaw()
     postgres.start()
     postgres.drop_database(name)
@@ -202,7 +240,7 @@ def settings_for(tmp_path: Path) -> Callable[..., Settings]:
     return build
 
 
-def wait_until(claim: Callable[[], bool], timeout_s: float = 10.0) -> None:
+def wait_until(claim: Callable[[], bool], timeout_s: float = 30.0) -> None:
     """Return as soon as `claim()` holds; fail when it does not within `timeout_s`. For synchronous tests."""
     deadline = time.monotonic() + timeout_s
     while not claim():

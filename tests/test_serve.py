@@ -21,6 +21,7 @@ import pytest
 
 from dashboard_app.store.embedded import EmbeddedServer
 from tests.conftest import wait_until
+from tests.instance import PLAIN
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = """
@@ -95,7 +96,7 @@ class Served:
     def is_up(self) -> bool:
         assert self.process.poll() is None, self.said()
         with suppress(httpx.TransportError):
-            return httpx.get(self.url, timeout=2).status_code == 200
+            return httpx.get(self.url, timeout=10, verify=PLAIN).status_code == 200
         return False
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -151,7 +152,7 @@ def test_an_open_stream_does_not_keep_it_from_stopping(served: Callable[..., Ser
 
 
 def test_a_thread_that_hangs_does_not_keep_it_from_stopping(up: Served) -> None:
-    httpx.get(f"{up.url}/thread", timeout=5)
+    httpx.get(f"{up.url}/thread", timeout=20, verify=PLAIN)
     assert up.stop() == 0
     assert up.server().pids() == []
 
@@ -217,7 +218,7 @@ def test_with_database_url_no_database_is_started_and_this_process_lends_its_own
     one = served(**ELSEWHERE)
     wait_until(one.is_up, 30)
     assert not (one.data_dir / "embedded").exists()
-    assert httpx.get(one.url, timeout=5).text == "none"
+    assert httpx.get(one.url, timeout=20, verify=PLAIN).text == "none"
     assert one.stop() == 0
 
 

@@ -321,8 +321,8 @@ class Identity(Accounts):
 
     def _tell_watchers(self, key: str) -> None:
         """Let open sockets of a session know that it ended."""
-        for ended in self._watchers.get(key, ()):
-            ended.set()
+        for watcher in self._watchers.get(key, ()):
+            watcher.set()
 
     async def _sign_out_everywhere(self, record: UserRecord) -> None:
         """End every session of the user, in memory first."""

@@ -56,7 +56,7 @@ async def opened(address, settings, clock=None):
         await parts.close()
 
 
-async def until(claim, timeout_s=10.0):
+async def until(claim, timeout_s=30.0):
     """Return as soon as `claim()` holds."""
     deadline = time.monotonic() + timeout_s
     while not claim():

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ from reflex_base.event import Event
 from dashboard_app.access.event_gate import REFLEX_HANDLERS, EventGate, check_policies, short_name
 from dashboard_app.model.errors import DatabaseUnavailable, StartRefused
 from dashboard_app.model.user import Principal, PrincipalKind, Role
-from tests.instance import ROOT, free_port
+from tests.instance import PLAIN, ROOT, free_port
 
 ROOT_STATE = "reflex___state____state"
 
@@ -40,10 +41,11 @@ def tiny(tmp_path_factory):
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         try:
-            httpx.get(f"http://127.0.0.1:{port}/x.js", timeout=2)
+            httpx.get(f"http://127.0.0.1:{port}/x.js", timeout=10, verify=PLAIN)
             break
         except httpx.TransportError:
-            continue
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
     names = [line for line in log.read_text().splitlines() if line.startswith(ROOT_STATE)]
     yield f"http://127.0.0.1:{port}#{names[0]}"
     process.terminate()

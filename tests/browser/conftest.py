@@ -8,20 +8,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.conftest import program
-from tests.instance import ADMIN_EMAIL, ADMIN_PASSWORD, Instance, running
+from tests.instance import ADMIN_EMAIL, ADMIN_PASSWORD, PLAIN, Instance, running
 
-BANNER_S = 15
-QUICK = {"breaker_recovery_s": 3, "auto_cleanup": "false", "console_auto_cleanup": "false", "leak_threshold_s": 5, "demo": "true"}
+BANNER_S = 30
+PLAN = {f"{lane}_{pause}": ms for lane in ("health", "metrics") for pause, ms in (("stagger_ms", 20), ("batch_delay_ms", 100))}
+QUICK = PLAN | {"breaker_recovery_s": 1, "auto_cleanup": "false", "console_auto_cleanup": "false", "leak_threshold_s": 3, "demo": "true"}
 WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 390, "height": 844}
 PASSWORD = "correct-horse-battery-8"
+SETTLED = "document.fonts.status === 'loaded' && document.getAnimations().every((one) => one.playState !== 'running')"
+OVERFLOW = """[...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
+.map((one) => `${one.tagName} ${one.className}: ${one.innerText?.slice(0, 40)}`).slice(0, 5)"""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+expect.set_options(timeout=20_000)  # a condition ends the wait; the limit is for a machine with much else to do
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.needs("chromium"))
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def chromium() -> AsyncIterator[Browser]:
     """Debian's Chromium, headless."""
     async with async_playwright() as driver:
@@ -58,7 +64,7 @@ class Visit:
         await self.page.get_by_test_id("sign-in-email").fill(email)
         await self.page.get_by_test_id("sign-in-password").fill(password)
         await self.page.get_by_test_id("sign-in-submit").click()
-        await self.page.wait_for_url(f"{self.instance.url}{path}", timeout=15_000)
+        await self.page.wait_for_url(f"{self.instance.url}{path}")
 
     async def open(self, path: str) -> None:
         """Go to a page of this instance."""
@@ -86,7 +92,7 @@ def visit(chromium: Browser) -> Callable[..., contextlib.AbstractAsyncContextMan
     return start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """One instance with its fleet and its drills, its own console in process; a viewer beside the admin."""
     with running(tmp_path_factory.mktemp("backend") / "data", **QUICK) as instance:
@@ -94,7 +100,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         yield instance
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def remote(backend: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """A second instance whose console reads from `backend` over the network."""
     settings = QUICK | {"demo": "false", "backend_url": backend.url, "backend_token": backend.token("admin")}
@@ -111,11 +117,51 @@ def console(request: pytest.FixtureRequest, backend: Instance) -> Instance:
 
 async def violations(page: Page) -> list[object]:
     """What axe finds against WCAG 2.2 A and AA on the page as it stands: the rule and the first place of each."""
-    found = await Axe().run(page, options={"runOnly": RULES})
+    found = await Axe().run(page, options={"runOnly": RULES, "resultTypes": ["violations"]})
     return [(one["id"], one["nodes"][0]["target"]) for one in found.response["violations"]]
 
 
-async def eventually(question: Callable[[], bool], timeout_s: float = 10) -> None:
+async def faces(page: Page, *sizes: dict[str, int]) -> AsyncIterator[str]:
+    """One open page in each size and theme, settled: as a person turns a phone, and as the system's theme changes in the evening."""
+    for size in sizes:
+        await page.set_viewport_size(size)
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)
+            await expect(page.locator(f"html.{scheme}")).to_have_count(1)
+            await page.wait_for_function(SETTLED, timeout=20_000)
+            yield f"{size['width']} px, {scheme}"
+
+
+async def fits(page: Page) -> None:
+    """Fail unless the page scrolls in one direction only; names what is too wide."""
+    if await page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+        pytest.fail(f"it scrolls sideways: {await page.evaluate(OVERFLOW)}")
+
+
+def make_known(instance: Instance) -> None:
+    """Sign the admin in once, so that the instance knows that person when its database does not answer."""
+    answer = httpx.post(
+        f"{instance.url}/login",
+        data={"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD},
+        headers={"Origin": instance.url},
+        timeout=15,
+        verify=PLAIN,
+    )
+    assert answer.status_code == httpx.codes.SEE_OTHER, answer.text
+
+
+async def all_read(instance: Instance) -> None:
+    """Return when the instance's console has read the health of every source."""
+
+    def is_read() -> bool:
+        with instance.client() as api:
+            lane = api.get("/api/v1/loader").json()["lanes"]["health"]
+        return lane["done"] == lane["total"] > 0 and not lane["in_flight"]
+
+    await eventually(is_read, 60)
+
+
+async def eventually(question: Callable[[], bool], timeout_s: float = 20) -> None:
     """Return when `question()` is true; fail after `timeout_s`."""
     end = time.monotonic() + timeout_s
     while not question():

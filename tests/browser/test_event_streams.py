@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.conftest import program
-from tests.instance import free_port
+from tests.instance import PLAIN, free_port
 
 LIMIT_S = 20
 OPEN_BOTH = """
@@ -46,7 +46,9 @@ async def test_a_browser_reads_over_both_ways_and_both_end_with_its_session(back
         assert [(kind, data) for _, kind, data in heard["sse"]] == [("TESTS_BATCH_SEEN", {"test_ids": [1, 2, 3], "batch_count": 3})]
         assert heard["sse"] == heard["ws"]
         cookie = "; ".join(f"{one['name']}={one['value']}" for one in await v.page.context.cookies())
-        async with httpx.AsyncClient(base_url=backend.url) as elsewhere:  # the same session, signed out beside the page
+        async with httpx.AsyncClient(
+            base_url=backend.url, timeout=15, verify=PLAIN
+        ) as elsewhere:  # the same session, signed out beside the page
             left = await elsewhere.post("/logout", headers={"Cookie": cookie, "Origin": backend.url})
         assert left.status_code in {200, 303}
         await v.page.wait_for_function("window.heard.closed === true && window.heard.error === true")
@@ -115,9 +117,11 @@ def proxied(backend, tmp_path):
         end = time.monotonic() + LIMIT_S
         while True:
             with contextlib.suppress(httpx.TransportError):
-                httpx.get(f"{url}/livez")
+                httpx.get(f"{url}/livez", timeout=15, verify=PLAIN)
                 break
             assert time.monotonic() < end, (tmp_path / "error.log").read_text()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                nginx.wait(0.05)
         yield url
     finally:
         nginx.terminate()

@@ -4,7 +4,7 @@ import re
 
 from playwright.async_api import expect
 
-from tests.browser.conftest import NARROW, PASSWORD, calm
+from tests.browser.conftest import NARROW, PASSWORD, calm, fits
 
 HOLD = "/api/v1/drill/hold"
 
@@ -17,11 +17,11 @@ async def test_an_operator_sees_who_fills_the_pool_in_an_order_that_the_address_
     async with visit(console) as v:
         await v.sign_in(path="/pool")
         rows = v.page.locator(".hold .row:not(.head)")
-        await expect(rows.filter(has_text="drill query")).to_contain_text("Fills the pool", timeout=10_000)
+        await expect(rows.filter(has_text="drill query")).to_contain_text("Fills the pool")
         await expect(v.page.locator(".cs .row:not(.head)").first).to_contain_text("Holds._hold")
         await v.page.get_by_role("link", name="State", exact=True).click()
         await expect(v.page).to_have_url(re.compile(r"/pool\?sort=state$"))
-        await expect(rows.first).to_contain_text("drill leak", timeout=10_000)
+        await expect(rows.first).to_contain_text("drill leak")
         await v.page.get_by_role("link", name="1 h", exact=True).click()
         await expect(v.page).to_have_url(re.compile(r"range=1h&sort=state$"))
         await expect(v.page.get_by_role("columnheader", name="State", exact=True)).to_have_attribute("aria-sort", "ascending")
@@ -50,12 +50,12 @@ async def test_size_times_and_clients_are_on_the_page_of_a_phone_too(console, ba
         clients = v.page.get_by_test_id("pool-clients")
         await expect(clients).to_contain_text("orders")
         await expect(clients).to_contain_text("spillway-console")
-        assert not await v.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        await fits(v.page)
 
 
 async def test_a_viewer_is_told_which_role_the_measurements_need(console, backend, visit):
     await calm(backend)
     async with visit(console) as v:
         await v.sign_in("vera@example.org", PASSWORD, path="/pool")
-        await expect(v.page.get_by_text("Sizing, response times and clients need the operator role.")).to_be_visible(timeout=10_000)
+        await expect(v.page.get_by_text("Sizing, response times and clients need the operator role.")).to_be_visible()
         await expect(v.page.get_by_test_id("pool-clients")).to_have_count(0)

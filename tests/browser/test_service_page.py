@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import PASSWORD, eventually
+from tests.browser.conftest import NARROW, PASSWORD, eventually, fits
 from tests.examples.running import TOKEN, Example, example
 
 NAME = "orders-api"
@@ -35,7 +35,7 @@ async def _add(page, service: Example) -> None:
     await page.get_by_label("Port").fill(str(service.port))
     await page.get_by_label("Token").fill(TOKEN)
     await page.get_by_role("button", name="Test", exact=True).click()
-    await expect(page.get_by_text("Every step passed.")).to_be_visible(timeout=10_000)
+    await expect(page.get_by_text("Every step passed.")).to_be_visible()
     await expect(page.get_by_text("9 of 10 in use, EMERGENCY")).to_be_visible()
     await page.get_by_role("button", name="Save").click()
 
@@ -61,22 +61,22 @@ async def test_a_leak_of_a_watched_service_is_seen_and_given_back(console, backe
         await expect(row).to_contain_text("9 of 10 in use, EMERGENCY", timeout=30_000)
         await v.open(_place(backend))
         panel = v.page.get_by_test_id("service-pool")
-        await expect(panel).to_contain_text("The pool is 90.0", timeout=15_000)
+        await expect(panel).to_contain_text("The pool is 90.0")
         await expect(panel).to_contain_text("9 connections are held by request")
         await expect(panel).to_contain_text("POST /export")
         await eventually(lambda: sum(item["suspected_leak"] for item in orders.guard("holders").json()["items"]) == 9)
         await panel.get_by_test_id("force-cleanup").click()
         confirm = v.page.get_by_test_id("confirm-cleanup")
-        await expect(confirm).to_have_text("Win back 9 connections", timeout=10_000)
+        await expect(confirm).to_have_text("Win back 9 connections")
         assert _in_use(orders) == 9
         await confirm.click()
-        await expect(v.page.get_by_test_id("cleanup-result")).to_contain_text("Won back 9 of 9", timeout=10_000)
+        await expect(v.page.get_by_test_id("cleanup-result")).to_contain_text("Won back 9 of 9")
         assert _in_use(orders) == 0
-        await expect(panel).to_contain_text("The pool is 0.0", timeout=10_000)
+        await expect(panel).to_contain_text("The pool is 0.0")
         await expect(panel).to_contain_text("Nobody holds a connection.")
-        await expect(v.page.get_by_role("heading", level=1)).to_contain_text("is healthy", timeout=15_000)
+        await expect(v.page.get_by_role("heading", level=1)).to_contain_text("is healthy")
         await v.open("/audit")
-        await expect(v.page.get_by_text(NAME if console is backend else "pool.cleanup").first).to_be_visible(timeout=15_000)
+        await expect(v.page.get_by_text(NAME if console is backend else "pool.cleanup").first).to_be_visible()
     with backend.client() as api:
         (row,) = api.get("/api/v1/audit", params={"action": "pool.cleanup", "limit": 1}).json()["items"]
     assert row["target"].startswith(f"{NAME} (source ")
@@ -92,11 +92,11 @@ async def test_a_service_that_dies_is_told_in_its_own_words_and_nothing_else_suf
     async with visit(backend) as v:
         await v.sign_in("vera@example.org", PASSWORD, path=place)
         panel = v.page.get_by_test_id("service-pool")
-        await expect(panel).to_contain_text("The pool is 0.0", timeout=15_000)
+        await expect(panel).to_contain_text("The pool is 0.0")
         await expect(panel.get_by_text("Holders need the operator role.")).to_be_visible()
         await expect(panel.get_by_test_id("force-cleanup")).to_be_disabled()
         orders.process.terminate()
-        await expect(panel).to_contain_text("Connection refused: nothing listens at", timeout=15_000)
+        await expect(panel).to_contain_text("Connection refused: nothing listens at")
         await expect(panel).to_contain_text("The pool was 0.0")
         await expect(v.page.get_by_test_id("fallback-banner")).to_have_count(0)
         await expect(v.page.get_by_test_id("breaker-indicator")).to_contain_text("Closed")
@@ -112,8 +112,8 @@ async def test_a_service_is_added_and_tried_by_command_and_its_panel_fits_a_phon
     with backend.client() as api:
         await eventually(lambda: api.get("/scan/data-sources", params={"search": NAME}).json()["total"] == 1)
     place = _place(backend)
-    async with visit(backend, {"width": 390, "height": 844}) as v:
+    async with visit(backend, NARROW) as v:
         await v.sign_in(path=place)
-        await expect(v.page.get_by_test_id("service-pool")).to_contain_text("The pool is 70.0", timeout=15_000)
+        await expect(v.page.get_by_test_id("service-pool")).to_contain_text("The pool is 70.0")
         await expect(v.page.get_by_role("table", name="Connection holders")).to_be_visible()
-        assert await v.page.evaluate("document.documentElement.scrollWidth") <= 390
+        await fits(v.page)

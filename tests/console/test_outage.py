@@ -136,9 +136,9 @@ async def test_hung_sources_share_one_place_and_the_living_are_read_on(tmp_path:
     }
     hung = {3, 7, 8, 12, 17, 20}
     async with running(StubBackend(delay_s=0.01, hung=hung)) as stub, console_on(stub.url, tmp_path, **pace) as console:
-        await until(lambda: console.loader.progress().lanes["health"].slow == len(hung), within_s=20)
+        await until(lambda: console.loader.progress().lanes["health"].slow == len(hung), within_s=60)
         count = len(stub.of("health"))
-        await until(lambda: len(stub.of("health")) > count + 60, within_s=30)
+        await until(lambda: len(stub.of("health")) > count + 60, within_s=60)
         later = stub.of("health")[count:]
         assert all(sum(seen.source_id == living for seen in later) >= 2 for living in set(range(1, 21)) - hung)
         asked_in_vain = [seen.at for seen in later if seen.source_id in hung]

@@ -1,12 +1,11 @@
 """The drill: real load on the demo's own pool."""
 
-import asyncio
-
 import pytest
 
 from dashboard_app.model.user import Role
 from tests.backend.api.test_bad_input import assert_problem
 from tests.contract.conftest import fill, until
+from tests.timing import within
 
 HOLD, BURST, FAIL = (f"/api/v1/drill/{name}" for name in ("hold", "burst", "fail"))
 STATUS = "/api/v1/health/database/status"
@@ -33,7 +32,7 @@ async def test_a_hold_takes_connections_past_admission_and_gives_them_back(demo_
 async def test_a_hold_waits_a_second_at_most_and_says_how_many_it_got(demo_api):
     async with demo_api.client() as client:
         assert (await client.post(HOLD, json={"connections": 4, "seconds": 30, "kind": "leak"})).json() == {"held": 4}
-        async with asyncio.timeout(3):
+        with within(3):
             assert (await client.post(HOLD, json={"connections": 4, "seconds": 30, "kind": "leak"})).json() == {"held": 2}
         assert (await client.get(STATUS)).json()["throttling_level"] == "EMERGENCY"
         refused = await client.get("/scan/data-sources")

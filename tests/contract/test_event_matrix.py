@@ -17,7 +17,7 @@ from dashboard_app.model.user import Role
 from dashboard_app.policy.permission import allowed
 from tests.browser.raw_session import open_session
 from tests.contract.conftest import until
-from tests.instance import ADMIN_EMAIL, ADMIN_PASSWORD, ROOT, Instance, running
+from tests.instance import ADMIN_EMAIL, ADMIN_PASSWORD, PLAIN, ROOT, Instance, running
 
 ROOT_STATE = "reflex___state____state"
 CANARY = "canary-password-0d1e2f"
@@ -67,7 +67,7 @@ def table(app):
 def sign_in(app, email):
     """The Cookie header of somebody who just signed in."""
     password = ADMIN_PASSWORD if email == ADMIN_EMAIL else PASSWORD
-    with httpx.Client(base_url=app.url) as browser:
+    with httpx.Client(base_url=app.url, timeout=15, verify=PLAIN) as browser:
         answer = browser.post("/login", data={"email": email, "password": password}, headers={"Origin": app.url})
         assert answer.status_code == 303, answer.text
         return "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
@@ -75,7 +75,7 @@ def sign_in(app, email):
 
 def sign_out(app, cookie):
     """End the session of that Cookie header."""
-    answer = httpx.post(f"{app.url}/logout", headers={"Origin": app.url, "Cookie": cookie})
+    answer = httpx.post(f"{app.url}/logout", headers={"Origin": app.url, "Cookie": cookie}, timeout=15, verify=PLAIN)
     assert answer.status_code == 303, answer.text
 
 
@@ -167,7 +167,7 @@ async def knock(app, headers):
             transports=["websocket"],
             socketio_path="/_event",
             namespaces=["/_event"],
-            wait_timeout=5,
+            wait_timeout=20,
         )
     finally:
         await socket.disconnect()
@@ -211,7 +211,7 @@ async def test_signing_out_ends_every_open_socket_of_the_session(app):
             await session.shows("canary")
         sign_out(app, cookie)
         for session in sessions:
-            await session.ended(2)
+            await session.ended(20)
             assert "/login?expired=1" in session.received[-1]
 
 

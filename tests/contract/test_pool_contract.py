@@ -8,6 +8,7 @@ from dashboard_app.model.user import Principal, PrincipalKind, Role
 from tests.backend.api.fakes import client_of
 from tests.backend.api.test_bad_input import assert_problem
 from tests.contract.conftest import fill, until
+from tests.timing import within
 
 BASE = "/api/v1/health/database"
 
@@ -69,7 +70,7 @@ async def test_the_connection_test_says_how_it_went(api):
 async def test_the_connection_test_itself_works_when_the_pool_does_not(demo_api):
     async with demo_api.client() as client:
         await fill(demo_api, client)
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(15):
             answer = await client.get(f"{BASE}/connection-test")
     assert answer.status_code == 200
     assert answer.json()["ok"] is False
@@ -207,7 +208,7 @@ async def test_what_is_measured_is_for_operators_and_needs_no_connection(demo_ap
         assert_problem(await viewer.get(f"{BASE}/{call}"), 403, "forbidden")
         assert_problem(await nobody.get(f"{BASE}/{call}"), 401, "not_signed_in")
         await fill(demo_api, admin)
-        async with asyncio.timeout(1):
+        with within(1):
             assert (await admin.get(f"{BASE}/{call}")).status_code == 200
 
 

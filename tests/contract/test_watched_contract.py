@@ -101,7 +101,7 @@ async def test_a_cleanup_is_dry_first_then_real_and_the_audit_names_the_person(a
     async with served_guard(leak_threshold_s=0.01) as served, api.client() as client:
         served.hold(4)
         place = await registered(api, served.port)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not all(holder.suspected_leak for holder in served.guard.holders()):  # noqa: ASYNC110 - time alone makes a leak
                 await asyncio.sleep(0.01)
         dry = (await client.post(f"{place}/guard/force-cleanup", json={"dry_run": True})).json()

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from dashboard_app.store.address import DatabaseAddress
-from tests.instance import ROOT, free_port
+from tests.instance import PLAIN, ROOT, free_port
 
 TOKEN = "orders-test-token"
 EXAMPLES = ("fastapi_service", "flask_service")
@@ -35,7 +35,7 @@ class Example:
 
     def client(self, token: str = TOKEN) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=10)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=10, verify=PLAIN)
 
     def guard(self, call: str, method: str = "GET", *, token: str = TOKEN, **kwargs: object) -> httpx.Response:
         with self.client(token) as client:

@@ -12,7 +12,7 @@ from dashboard_app.store.database import Database
 from dashboard_app.store.migrations import migrate
 from tests.bouncer import ADMIN, PASSWORD
 from tests.conftest import wait_until
-from tests.instance import ADMIN_EMAIL, ADMIN_PASSWORD, running, url_of
+from tests.instance import ADMIN_EMAIL, ADMIN_PASSWORD, PLAIN, running, url_of
 
 pytestmark = pytest.mark.needs("pgbouncer")
 DATABASE = "/api/v1/health/database"
@@ -37,9 +37,9 @@ def test_the_whole_app_runs_through_a_transaction_pooler(pooled, postgres, tmp_p
         "health_stale_s": 1,
     }
     with running(tmp_path / "data", **settings) as instance, instance.client() as client:
-        signed_in = httpx.post(f"{instance.url}/login", data={"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD})
+        signed_in = httpx.post(f"{instance.url}/login", data={"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD}, verify=PLAIN)
         assert signed_in.status_code in {302, 303}, signed_in.text
-        with httpx.Client(base_url=instance.url, cookies=signed_in.cookies) as page:
+        with httpx.Client(base_url=instance.url, cookies=signed_in.cookies, verify=PLAIN) as page:
             assert page.get("/").status_code == 200
         wait_until(lambda: client.get("/scan/data-sources").json()["total"] >= 20, 60)
         assert {client.get("/scan/data-sources?search=demo&limit=500").status_code for _ in range(30)} == {200}

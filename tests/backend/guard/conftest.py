@@ -17,7 +17,7 @@ from tests.conftest import PostgresForTests
 NAME = "guard-test"
 
 
-async def until(claim: Callable[[], bool], timeout_s: float = 10.0) -> None:
+async def until(claim: Callable[[], bool], timeout_s: float = 30.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not claim():
         assert time.monotonic() < deadline, "waited in vain"

@@ -48,7 +48,7 @@ def target(address: DatabaseAddress, **over) -> Target:
     return Target(**{**fields, **over})
 
 
-async def until(claim: Callable[[], Awaitable[bool]], timeout_s: float = 10) -> None:
+async def until(claim: Callable[[], Awaitable[bool]], timeout_s: float = 30) -> None:
     """Return when `claim()` holds: the server is asked again and again, it has no event to wait for."""
     async with asyncio.timeout(timeout_s):
         while not await claim():  # noqa: ASYNC110 - the claim asks a server
