@@ -190,6 +190,12 @@ class Settings(BaseSettings):
     event_queue_max: Count = _knob(100_000, "Events that may wait; further ones are refused.", live=True)
     event_retention_days: Days = _knob(7.0, "How long events are kept in the database.", live=True)
 
+    notify_batch_size: int = _knob(50, "Notices that make a message at once.", live=True, ge=1, le=1000)
+    notify_batch_timeout_s: Seconds = _knob(2.0, "Age of the first notice that makes a message of all that came since.", live=True)
+    notify_timeout_s: Seconds = _knob(10.0, "The hard limit of one try to deliver a message.", live=True)
+    notify_max_retries: int = _knob(8, "Further tries of a message that was not delivered.", live=True, ge=0, le=20)
+    notify_retry_delay_s: Seconds = _knob(2.0, "Pause before the first further try; doubled each time, up to 60 s.", live=True)
+
     rate_limit_dashboard: Rate = _knob("30/minute", "Snapshots for wall screens, per client address.")
     rate_limit_login: Rate = _knob("10/minute", "Tries to sign in, per client address.")
     limit_concurrency: Count = _knob(1000, "Requests served at once; beyond it the answer is 503.")

@@ -28,6 +28,7 @@ from dashboard_app.backend.events.assembly import build_events
 from dashboard_app.backend.guard import CleanupReport, ControlView, GuardLimits, PoolGuard
 from dashboard_app.backend.jobs.service import Jobs
 from dashboard_app.backend.jobs.updater import Updater
+from dashboard_app.backend.notify.assembly import build_channels, courier_rule
 from dashboard_app.backend.sources.assembly import build_sources
 from dashboard_app.backend.sources.probing import metric_units
 from dashboard_app.console import context
@@ -41,6 +42,7 @@ from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.runtime.supervisor import Supervisor
 from dashboard_app.settings import LoadedSettings, Settings
+from dashboard_app.store.channels import ChannelStore
 from dashboard_app.store.database import APPLICATION_NAME, Database
 from dashboard_app.store.embedded import address_provider, of_settings
 from dashboard_app.store.events import EventStore
@@ -82,6 +84,15 @@ class App:
         self.jobs = self._build_jobs()
         self.events = build_events(EventStore(self.database, self.guard.running), self.guard, self.clock, settings)
         self.announcer = Announcer(self.events.events)
+        self.channels = build_channels(
+            ChannelStore(self.database),
+            self.vault,
+            self.events.events,
+            self.alerts.desk,
+            self.sources.sources,
+            clock=self.clock,
+            settings=settings,
+        )
         self.console = Console(
             settings,
             self.clock,
@@ -167,6 +178,7 @@ class App:
             audit=self.audit,
             jobs=self.jobs,
             events=self.events,
+            channels=self.channels,
             alerts=self.alerts.desk,
             readiness=self.missing,
         )
@@ -197,6 +209,7 @@ class App:
         loops.add("probing", self._once_stored(self.sources.probing.run))
         loops.add("jobs", self._once_stored(self.jobs.updater.run))
         loops.add("events", self._once_stored(self.events.events.run))
+        loops.add("notifications", self._once_stored(self.channels.run))
         loops.add("alerts", self._once_stored(self.alerts.evaluator.run))
         loops.add("alert writes", self._once_stored(self.alerts.evaluator.run_writes))
         loops.add("console", self._run_console)
@@ -216,10 +229,11 @@ class App:
         broadcaster.bind(self.events.events)
 
     def _retune(self, settings: Settings) -> None:
-        """Let guard, jobs and events go by changed settings at once."""
+        """Let guard, jobs, events and notifications go by changed settings at once."""
         self.guard.retune(_guard_limits(settings))
         self.jobs.updater.retune(_job_limits(settings), batching=settings.job_batching)
         self.events.retune(settings)
+        self.channels.retune(courier_rule(settings))
 
     async def _run_console(self) -> None:
         """Run the console; at an ordinary start it waits the moment until the first answer can be right."""
@@ -277,6 +291,7 @@ class App:
         if self._storage_is_ready.is_set():
             await self.jobs.updater.close()
             await self.events.events.close()
+            await self.channels.close()
         await self.supervisor.stop()
         await self.jobs.updater.release()
         await self.events.events.release()

@@ -7,7 +7,7 @@ SpillwayError
 ├── TryLater           the request is right, the moment is not; carries `retry_after_s`
 │   ├── DatabaseUnavailable · RateLimited · BreakerOpen · QueueFull · DeadlinePassed
 └── Failed             something else broke; carries what and why, in words for a log
-    ├── BackendFailed · ProbeFailed · Reclaimed · StartRefused
+    ├── BackendFailed · ProbeFailed · NotDelivered · Reclaimed · StartRefused
 """
 
 from typing import ClassVar
@@ -173,6 +173,17 @@ class ProbeFailed(Failed):
         super().__init__(detail)
         self.step = step
         self.timed_out = timed_out
+
+
+class NotDelivered(Failed):
+    """The message could not be delivered. `is_final`: another try would fare the same."""
+
+    code = "not_delivered"
+
+    def __init__(self, detail: str = "", *, is_final: bool = False) -> None:
+        """Keep whether another try is worth it."""
+        super().__init__(detail)
+        self.is_final = is_final
 
 
 class Reclaimed(Failed):

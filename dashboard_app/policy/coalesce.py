@@ -53,6 +53,19 @@ def combined(origin: str, data: Sequence[Mapping[str, Any]], shape: Shape = Shap
     return whole | {ITEMS_FIELD: items} if any(items) else whole
 
 
+def parted(origin: str, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The events that `combined` made one message of, by the general rule; what it could not have made gives none."""
+    key, count, items = id_field(origin), data.get(COUNT_FIELD), data.get(ITEMS_FIELD)
+    ids = data.get(f"{key}s") if key else None
+    if ids is None:
+        return [dict(one) for one in items if isinstance(one, dict)] if isinstance(items, list) else []
+    if not isinstance(ids, list) or count != len(ids):
+        return []
+    equal = {name: value for name, value in data.items() if name not in (f"{key}s", COUNT_FIELD, ITEMS_FIELD)}
+    rest = items if isinstance(items, list) and len(items) == len(ids) else [{}] * len(ids)
+    return [{key: one, **equal, **(own if isinstance(own, dict) else {})} for one, own in zip(ids, rest, strict=True)]
+
+
 def _without(key: str, data: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Each of `data` without its field `key`."""
     return [{name: value for name, value in one.items() if name != key} for one in data]

@@ -52,6 +52,8 @@ ACTIONS: Mapping[str, Role | None] = MappingProxyType(
         "alerts.act": Role.OPERATOR,
         "alert_rules.read": Role.ADMIN,
         "alert_rules.write": Role.ADMIN,
+        "notifications.read": Role.ADMIN,
+        "notifications.write": Role.ADMIN,
         "drill.run": Role.ADMIN,
     }
 )

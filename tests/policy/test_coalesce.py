@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard_app.model.event import Shape
-from dashboard_app.policy.coalesce import batch_type, combined, id_field, same
+from dashboard_app.policy.coalesce import batch_type, combined, id_field, parted, same
 
 
 @pytest.mark.parametrize(
@@ -97,3 +97,32 @@ def test_every_field_of_every_event_is_found_again_in_order(data):
 @given(values, values)
 def test_two_values_are_the_same_when_their_json_is(one, other):
     assert same(one, other) is (json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True))
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["job_id", "worker", "ms", "job_ids", "batch_count"]), st.integers(0, 3), max_size=4), min_size=2
+    )
+)
+def test_a_message_taken_apart_gives_the_events_it_was_made_of(events):
+    assert parted("JOB_STARTED", combined("JOB_STARTED", events)) == events
+    assert parted("PING", combined("PING", events)) == events
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"items": 5},
+        {"job_ids": 5, "batch_count": 5},
+        {"job_ids": [1, 2], "batch_count": 3},
+    ],
+)
+def test_what_was_never_combined_gives_nothing(data):
+    assert parted("JOB_STARTED", data) == []
+
+
+def test_parts_that_are_no_objects_are_passed_over():
+    assert parted("PING", {"items": [5, {"a": 1}]}) == [{"a": 1}]
+    assert parted("JOB_STARTED", {"job_ids": [1, 2], "batch_count": 2, "items": [5, {"a": 1}]}) == [{"job_id": 1}, {"job_id": 2, "a": 1}]
+    assert parted("JOB_STARTED", {"job_ids": [1, 2], "batch_count": 2, "items": [{}]}) == [{"job_id": 1}, {"job_id": 2}]

@@ -117,6 +117,10 @@ class Book:
         """An open alert by its id."""
         return next((alert for alert in self._open.values() if alert.id == alert_id), None)
 
+    def known(self, alert_id: int) -> Alert | None:
+        """An alert that is open or was lately, by its id."""
+        return self.find(alert_id) or self._unwritten.get(alert_id) or next((one for one in self._recent if one.id == alert_id), None)
+
     async def is_over(self, alert_id: int) -> bool:
         """True when there was such an alert. Raises DatabaseUnavailable when memory does not know it and the database is away."""
         if any(alert.id == alert_id for alert in (*self._recent, *self._unwritten.values())):

@@ -33,6 +33,10 @@ class Desk:
         """Each open alert that a stricter one speaks for → the id of that one."""
         return self._book.covered(self._rules.known)
 
+    def known(self, alert_id: int) -> Alert | None:
+        """An alert that is open or was lately, from memory."""
+        return self._book.known(alert_id)
+
     async def acknowledge(self, alert_id: int, by: str) -> Alert:
         """The alert, with whom it belongs to now; the first to acknowledge stays. Those it covers go with it.
 

@@ -16,6 +16,7 @@ from dashboard_app.backend.api.health import health_routes
 from dashboard_app.backend.api.jobs import job_routes
 from dashboard_app.backend.api.limits import BodyLimits, EveryAnswer
 from dashboard_app.backend.api.metrics import ApiMetrics, metrics_routes
+from dashboard_app.backend.api.notifications import notification_routes
 from dashboard_app.backend.api.openapi import describe
 from dashboard_app.backend.api.pgbouncer import pgbouncer_routes
 from dashboard_app.backend.api.pool import pool_routes
@@ -63,6 +64,8 @@ def build_api(deps: ApiDeps, extra_routers: Sequence[APIRouter] = ()) -> FastAPI
         routers.append(job_routes(deps, deps.jobs))
     if deps.events is not None:
         routers.append(event_routes(deps.events.events, deps.events.streams))
+    if deps.channels is not None:
+        routers.append(notification_routes(deps, deps.channels))
     outage = Outage(deps.clock)
     holds = Holds(deps.engine, deps.guard, deps.clock) if deps.settings.demo else None
     if holds is not None:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Scope
 
 from dashboard_app.backend.events.assembly import EventParts
 from dashboard_app.backend.jobs.service import Jobs
+from dashboard_app.backend.notify.channels import Channels
 from dashboard_app.model.alert import Alert, AlertRule, AlertState, MetricInfo, RuleSettings
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.health import Health, Metrics
@@ -304,8 +305,8 @@ def _nothing_missing() -> list[str]:
 class ApiDeps:
     """Everything the API calls. `readiness` gives the reasons why the process cannot serve yet; none: it can.
 
-    `ping` answers the milliseconds of one round trip over the control pool and raises DatabaseUnavailable. Without `jobs` or
-    `events` their calls do not exist.
+    `ping` answers the milliseconds of one round trip over the control pool and raises DatabaseUnavailable. Without `jobs`,
+    `events` or `channels` their calls do not exist.
     """
 
     settings: Settings
@@ -321,4 +322,5 @@ class ApiDeps:
     alerts: Alerts
     jobs: Jobs | None = None
     events: EventParts | None = None
+    channels: Channels | None = None
     readiness: Callable[[], list[str]] = _nothing_missing

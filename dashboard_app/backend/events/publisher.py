@@ -109,6 +109,7 @@ class Events:
         self._counting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
+        self.opened = asyncio.Event()
         self.is_open = False
         """True once the history has been read, so that readers can resume."""
 
@@ -215,6 +216,7 @@ class Events:
         if not self.is_open:
             await self.recorder.open()
             self.is_open = True
+            self.opened.set()
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         try:
             async with asyncio.TaskGroup() as group:

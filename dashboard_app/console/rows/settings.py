@@ -26,6 +26,7 @@ _GROUPS = (
     ("Probes and samples", ("probe_", "samples_")),
     ("Jobs", ("job_",)),
     ("Events", ("event_",)),
+    ("Notifications", ("notify_",)),
     ("Server limits and logs", ("limit_", "keep_alive", "ws_", "log_")),
 )
 _CODE = re.compile("`([^`]+)`")
