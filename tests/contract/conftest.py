@@ -22,6 +22,8 @@ from dashboard_app.backend.events.assembly import EventParts, build_events
 from dashboard_app.backend.guard import ControlView, GuardLimits, PoolGuard
 from dashboard_app.backend.jobs.service import Jobs
 from dashboard_app.backend.jobs.updater import Updater
+from dashboard_app.backend.notify.assembly import build_channels
+from dashboard_app.backend.notify.channels import Channels
 from dashboard_app.backend.sources.assembly import SourceParts, build_sources
 from dashboard_app.backend.sources.probing import metric_units
 from dashboard_app.model.clock import SystemClock
@@ -29,6 +31,7 @@ from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.settings import Settings
 from dashboard_app.store.address import DatabaseAddress
+from dashboard_app.store.channels import ChannelStore
 from dashboard_app.store.database import APPLICATION_NAME, Database
 from dashboard_app.store.events import EventStore
 from dashboard_app.store.jobs import JobStore
@@ -50,6 +53,7 @@ class Served:
     audit: Audit
     alerts: AlertParts
     events: EventParts
+    channels: Channels
 
     def client(self, role: Role | None = Role.ADMIN) -> httpx.AsyncClient:
         principal = Principal(PrincipalKind.USER, f"test {role.value}", role, 1) if role else None
@@ -72,6 +76,9 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
     updater = Updater(store, guard, clock, jobs_limits, journal=SegmentLog(settings.data_dir / "job-journal"))
     alerts = build_alerts(database, guard, parts.sources, parts.probing, units=metric_units, clock=clock)
     events = build_events(EventStore(database, guard.running), guard, clock, settings)
+    channels = build_channels(
+        ChannelStore(database), Vault(settings), events.events, alerts.desk, parts.sources, clock=clock, settings=settings
+    )
     deps = ApiDeps(
         settings=settings,
         clock=clock,
@@ -86,20 +93,22 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
         jobs=Jobs(store, updater),
         alerts=alerts.desk,
         events=events,
+        channels=channels,
     )
     app = build_api(deps)
     await migrate(database)
     await parts.sources.open()
     await audit.start()
-    runs = (guard.run, alerts.evaluator.run, alerts.evaluator.run_writes, updater.run, events.events.run)
+    runs = (guard.run, alerts.evaluator.run, alerts.evaluator.run_writes, updater.run, events.events.run, channels.run)
     loops = {asyncio.create_task(run()) for run in runs}
     await until(alerts.evaluator._is_started.is_set)
-    await until(lambda: events.events.is_open)
+    await until(lambda: channels.is_ready)
     try:
-        yield Served(app, Permit(app, app.state.actions.action_of), guard, database, parts, audit, alerts, events)
+        yield Served(app, Permit(app, app.state.actions.action_of), guard, database, parts, audit, alerts, events, channels)
     finally:
         events.streams.close()
         await events.events.close()
+        await channels.close()
         for loop in loops:
             loop.cancel()
         await asyncio.wait(loops)
