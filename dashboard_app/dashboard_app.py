@@ -15,6 +15,7 @@ from dashboard_app.console.pages import (
     audit,
     breakers,
     breakers_state,
+    channels_state,
     drill,
     drill_state,
     jobs,
@@ -74,6 +75,7 @@ _MODULES = (
     source_actions,
     source_form,
     alert_rules_state,
+    channels_state,
     *(page.module for page in PAGES.values()),
 )
 POLICY: Mapping[str, str] = {handler: action for module in _MODULES for handler, action in module.POLICY.items()}
@@ -87,6 +89,7 @@ UNATTENDED = (
     "wall_state.look",
     "jobs_state.read",
     "breakers_state.read",
+    "channels.read",
 )
 """What open pages read by themselves every few seconds."""
 

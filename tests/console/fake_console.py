@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from dashboard_app.console.client.alerts import ListedAlert, RuleBook
+from dashboard_app.console.client.notifications import ListedChannel, Tried
 from dashboard_app.console.tuning import Tuning
 from dashboard_app.model.alert import AlertRule
 from dashboard_app.model.breaker import BreakerLimits
@@ -101,6 +102,7 @@ class FakeBackend:
         self.calls: list[tuple[str, Any]] = []
         self.failure: Exception | None = None
         self.alerts = FakeAlertCalls(self)
+        self.notifications = FakeNotificationCalls(self)
 
     def _note(self, name: str, what: Any) -> None:
         self.calls.append((name, what))
@@ -186,6 +188,34 @@ class FakeAlertCalls:
         require(principal, "alert_rules.write")
         self.backend._note("preview", dict(fields))
         return self.answer
+
+
+class FakeNotificationCalls:
+    """The channels in `found`; what was asked, in `calls`."""
+
+    def __init__(self, backend: FakeBackend) -> None:
+        self.backend = backend
+        self.found: tuple[ListedChannel, ...] | None = ()
+        self.tried = Tried(0.4, "")
+
+    async def channels(self, principal: Principal) -> tuple[ListedChannel, ...] | None:
+        require(principal, "notifications.read")
+        self.backend._note("channels", None)
+        return self.found
+
+    async def save(self, principal: Principal, channel_id: int, fields: Mapping[str, object]) -> ListedChannel:
+        require(principal, "notifications.write")
+        self.backend._note("save channel", (channel_id, dict(fields)))
+        return (self.found or ())[0]
+
+    async def delete(self, principal: Principal, channel_id: int) -> None:
+        require(principal, "notifications.write")
+        self.backend._note("delete channel", channel_id)
+
+    async def test(self, principal: Principal, channel_id: int) -> Tried:
+        require(principal, "notifications.write")
+        self.backend._note("test channel", channel_id)
+        return self.tried
 
 
 class FakeAlertPoll:

@@ -94,7 +94,8 @@ def test_the_count_leaves_out_what_is_covered_or_silenced():
         ({"tab": "rules", "before": "5"}, rows.Query("rules")),
         ({"tab": "history", "before": "5"}, rows.Query("history", 5)),
         ({"tab": "history", "before": "x"}, rows.Query("history")),
-        ({"tab": "channels"}, rows.Query()),
+        ({"tab": "channels"}, rows.Query("channels")),
+        ({"tab": "doors"}, rows.Query()),
     ],
 )
 def test_the_tab_is_in_the_url(params, query):
@@ -109,6 +110,7 @@ def test_tabs_carry_counts_and_addresses():
         ("Silenced", "", "/alerts?tab=silenced"),
         ("History", "", "/alerts?tab=history"),
         ("Rules", "", "/alerts?tab=rules"),
+        ("Channels", "", "/alerts?tab=channels"),
     ]
     assert [tab.key for tab in shown if tab.is_on] == ["silenced"]
 

@@ -103,11 +103,12 @@ def _alert(notice: Notice) -> str:
     return f"{notice.severity.value.capitalize()}: {one_line(notice.says)}"
 
 
-def _of_sources(notices: Iterable[Notice]) -> list[_Line]:
-    """Which sources are how."""
+def _of_sources(notices: Sequence[Notice]) -> list[_Line]:
+    """Which sources are how; one that an alert of the same message speaks for is left out."""
     by_end: dict[str, list[Notice]] = {}
+    alerted = {notice.subject for notice in notices if notice.topic is Topic.ALERTS and notice.became == OPENED}
     for notice in notices:
-        if notice.topic is Topic.SOURCES:
+        if notice.topic is Topic.SOURCES and not (notice.became == "unhealthy" and notice.subject in alerted):
             end = f"back:{notice.became}" if notice.was == notice.became else notice.became
             by_end.setdefault(end, []).append(notice)
     lines = []

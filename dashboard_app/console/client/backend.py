@@ -20,6 +20,7 @@ from dashboard_app.console.client.contract import (
     parse_throttling,
     source_body,
 )
+from dashboard_app.console.client.notifications import NotificationCalls
 from dashboard_app.console.client.reading import ReadHow, bulk_call, one_call
 from dashboard_app.model.errors import BackendFailed, NotFound, SpillwayError
 from dashboard_app.model.health import Health, Metrics
@@ -79,6 +80,7 @@ class Backend:
         self._caller = caller
         self._audit = audit
         self.alerts = AlertCalls(caller, self.audited)
+        self.notifications = NotificationCalls(caller, self.audited)
         self._healths: SingleFlight[Health] = SingleFlight()
         self._metrics: SingleFlight[Metrics] = SingleFlight()
 

@@ -6,6 +6,7 @@ import reflex as rx
 
 from dashboard_app.console.components.alert_rules import rules_panel
 from dashboard_app.console.components.badge import badge
+from dashboard_app.console.components.channels import channels_panel
 from dashboard_app.console.components.dialog import actions, dialog
 from dashboard_app.console.components.fields import choice, field
 from dashboard_app.console.components.icons import icon
@@ -43,7 +44,7 @@ def _alerts() -> rx.Component:
         ),
         rx.el.nav(rx.foreach(state.tabs, _tab), class_name="seg atabs", custom_attrs={"aria-label": "Alerts"}),
         rx.cond(state.failure != "", rx.el.p(icon("octagon-x", 14), state.failure, class_name="failed panel", role="alert"), rx.fragment()),
-        rx.cond(state.tab == "rules", rules_panel(), _list()),
+        rx.match(state.tab, ("rules", rules_panel()), ("channels", channels_panel()), _list()),
         class_name="page",
     )
 

@@ -9,6 +9,7 @@ from dashboard_app.console import words
 from dashboard_app.console.client.alerts import ListedAlert
 from dashboard_app.console.context import console
 from dashboard_app.console.pages.alert_rules_state import AlertRules
+from dashboard_app.console.pages.channels_state import Channels
 from dashboard_app.console.pages.shell_state import ShellState, enter, fill
 from dashboard_app.console.rows import alerts as rows
 from dashboard_app.console.session import assign, principal_of
@@ -63,6 +64,8 @@ class AlertsState(rx.State):
         console().alert_poll.news()
         if query.tab == "rules":
             await (await self.get_state(AlertRules))._read(principal)  # noqa: SLF001 - one page, two states
+        elif query.tab == "channels":
+            await (await self.get_state(Channels))._read(principal)  # noqa: SLF001 - as above
         else:
             await self._read_past(principal)
         self._show()

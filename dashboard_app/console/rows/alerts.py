@@ -11,7 +11,14 @@ from dashboard_app.model.alert import POOL_ID, Alert, AlertState, Severity
 from dashboard_app.policy.alert import state_of
 
 PAGE_ROWS = 50
-TABS = {"firing": "Firing", "acknowledged": "Acknowledged", "silenced": "Silenced", "history": "History", "rules": "Rules"}
+TABS = {
+    "firing": "Firing",
+    "acknowledged": "Acknowledged",
+    "silenced": "Silenced",
+    "history": "History",
+    "rules": "Rules",
+    "channels": "Channels",
+}
 STATE_OF_TAB = {"firing": AlertState.FIRING, "acknowledged": AlertState.ACKNOWLEDGED, "silenced": AlertState.SILENCED}
 SILENCES = {"900": "15 min", "3600": "1 h", "14400": "4 h", "86400": "1 day", "604800": "7 days"}
 _NOTHING = {

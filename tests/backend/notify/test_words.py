@@ -49,6 +49,11 @@ def test_the_worst_comes_first_and_the_title_counts_the_rest():
     assert letter.severity is Severity.CRITICAL
 
 
+def test_a_source_that_an_alert_speaks_for_is_not_told_twice():
+    down = replace(alert(9, says="db-1 is unhealthy: refused", severity=Severity.WARNING), subject="db-1")
+    assert told(source(1), source(2), down).body.splitlines() == ["Warning: db-1 is unhealthy: refused", "db-2 is unhealthy"]
+
+
 def test_a_flood_names_twenty_and_counts_the_rest():
     assert listed([str(number) for number in range(25)]).endswith("18, 19 and 5 more")
     body = told(*(alert(number, "resolved") for number in range(25)), dropped=1).body.splitlines()
