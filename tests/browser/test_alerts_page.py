@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from tests.backend.notify.parts import CANARY, listening
 from tests.browser.conftest import NARROW, PASSWORD, calm, eventually, fits
 
 CRITICAL = "[data-testid=alert-row][data-severity=Critical]"
@@ -105,3 +106,35 @@ async def test_a_viewer_reads_what_fires_and_may_neither_act_nor_see_the_rules(w
         await fits(v.page)
         await v.page.get_by_role("link", name="Rules").click()
         await expect(v.page.get_by_text("Rules need the admin role.")).to_be_visible()
+
+
+async def test_an_admin_adds_a_channel_tests_it_and_its_address_never_comes_back(backend, visit):
+    async with listening() as listener, visit(backend) as v:
+        frames = []
+        v.page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(str(frame))))
+        await v.sign_in(path="/alerts?tab=channels")
+        await v.page.get_by_test_id("add-channel").click(timeout=10_000)
+        await v.page.get_by_label("Name").fill("Ops chat")
+        await v.page.get_by_label("Address").fill("syslog://")
+        await v.page.get_by_role("button", name="Save").click()
+        await expect(v.page.get_by_text("Cannot be used: This service needs files or programs")).to_be_visible(timeout=60_000)
+        await v.page.get_by_label("Address").fill(listener.url(CANARY))
+        await v.page.get_by_role("checkbox", name="Alerts").uncheck()
+        await v.page.get_by_role("button", name="Save").click()
+        row = v.page.get_by_test_id("channel-row").filter(has_text="Ops chat")
+        await expect(row).to_contain_text("Breakers, warnings and worse", timeout=60_000)
+        await row.get_by_role("button", name="Test").click()
+        await expect(row).to_contain_text(re.compile(r"Sent\. It took [\d.]+.m?s"), timeout=60_000)
+        assert listener.paths == [f"/{CANARY}"]
+        listener.status = 500
+        await row.get_by_role("button", name="Test").click()
+        await expect(row).to_contain_text("Not sent: The receiver answered 500.", timeout=60_000)
+        await expect(row).to_have_attribute("data-state", "Failing")
+        await row.get_by_role("button", name="Edit").click()
+        await expect(v.page.get_by_label("Address")).to_have_value("")
+        await v.page.get_by_role("button", name="Cancel").click()
+        assert frames
+        assert CANARY not in "".join(frames) + await v.page.content() + backend.log.read_text(encoding="utf-8")
+        await row.get_by_role("button", name="Delete").click()
+        await v.page.get_by_role("button", name="Delete channel").click()
+        await expect(v.page.get_by_text("Nobody is notified.")).to_be_visible(timeout=10_000)
