@@ -141,6 +141,13 @@ class JobStore:
                 rows = await connection.execute(statement, {"before": before or 2**63 - 1, "limit": limit})
                 return [_letter(row) for row in rows]
 
+    async def dead_letter(self, letter_id: int) -> DeadLetter | None:
+        """One dead letter; None when there is none."""
+        with unavailable_errors():
+            async with self._database.engine.connect() as connection:
+                row = (await connection.execute(text("SELECT * FROM job_dead_letters WHERE id = :id"), {"id": letter_id})).one_or_none()
+        return None if row is None else _letter(row)
+
     async def take_dead_letter(self, letter_id: int) -> DeadLetter | None:
         """The dead letter, which is gone then; None when there is none."""
         statement = text("DELETE FROM job_dead_letters WHERE id = :id RETURNING *")

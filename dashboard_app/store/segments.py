@@ -1,7 +1,7 @@
 """An append-only log in segments: a record is acknowledged when it is on disk, and a torn end is left out when it is read again.
 
 A record in a file: length (4 bytes), CRC-32 of number and payload (4 bytes), number (8 bytes), payload. Numbers grow. One process owns
-the folder through a file lock. Blocking: call it in one thread.
+the folder through a file lock; the lock's file keeps the greatest number of what was forgotten. Blocking: call it in one thread.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from dashboard_app.model.errors import StartRefused
 
 _HEAD = struct.Struct("<IIQ")
 _NUMBER = struct.Struct("<Q")
-SEGMENT_BYTES = 16 * 1024 * 1024
+SEGMENT_BYTES = 4 * 1024 * 1024
 """A segment past this size is followed by a new one, so that trimming deletes files instead of rewriting them."""
 
 
@@ -49,6 +49,8 @@ class SegmentLog:
         self._file: int | None = None
         self._segments: list[_Segment] = []
         self._next_name = 1
+        self.last_number = 0
+        """The greatest number that was ever in this log; known once it is open."""
 
     @property
     def size_bytes(self) -> int:
@@ -71,12 +73,14 @@ class SegmentLog:
             os.close(self._lock)
             self._lock = None
             raise StartRefused("another process owns the job journal") from None
+        self.last_number = int.from_bytes(os.pread(self._lock, _NUMBER.size, 0), "little")
         records: list[Record] = []
         for path in sorted(self._folder.glob("*.seg")):
             found = list(read_records(path.read_bytes()))
             records += found
             self._segments.append(_Segment(path, path.stat().st_size, found[-1].number if found else 0))
             self._next_name = int(path.stem) + 1
+        self.last_number = max([self.last_number, *(record.number for record in records)])
         return sorted(records, key=lambda record: record.number)
 
     def append(self, records: Iterable[Record]) -> None:
@@ -101,6 +105,24 @@ class SegmentLog:
             raise
         segment.size += len(data)
         segment.last = max(segment.last, last)
+        self.last_number = max(self.last_number, last)
+
+    def rewrite(self, records: Iterable[Record]) -> None:
+        """Keep these records instead of all there are. Killed in between, both are there: the same again, to no effect.
+
+        Raises:
+            OSError: the disk does not take them; what there was is still there.
+
+        """
+        old = list(self._segments)
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        self.append(records)
+        self._remember()
+        for segment in old:
+            segment.path.unlink(missing_ok=True)
+            self._segments.remove(segment)
 
     def trim(self, before: int) -> None:
         """Forget records whose numbers are below `before`, as far as whole segments allow.
@@ -111,6 +133,8 @@ class SegmentLog:
         """
         kept = [segment for segment in self._segments if segment.last >= before]
         gone = [segment for segment in self._segments if segment.last < before]
+        if gone:
+            self._remember()
         for segment in gone:
             if self._file is not None and segment is self._segments[-1]:
                 os.ftruncate(self._file, 0)
@@ -134,12 +158,23 @@ class SegmentLog:
         path = self._folder / f"{self._next_name:012d}.seg"
         fresh = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._next_name += 1
+        try:
+            self._sync_folder()
+        except OSError:
+            os.close(fresh)
+            with contextlib.suppress(OSError):  # an empty segment is read like none
+                path.unlink()
+            raise
         if self._file is not None:
             os.close(self._file)
         self._file = fresh
         self._segments.append(_Segment(path, 0, 0))
-        self._sync_folder()
         return self._segments[-1]
+
+    def _remember(self) -> None:
+        """Keep the greatest number beside what is forgotten, so that numbers grow over restarts, whatever the clock says then."""
+        assert self._lock is not None  # noqa: S101 - the log is open
+        os.pwrite(self._lock, _NUMBER.pack(self.last_number), 0)
 
     def _write(self, data: bytearray) -> None:
         """All of `data`, on disk."""

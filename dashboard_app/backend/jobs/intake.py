@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from dashboard_app.backend.jobs.entries import packed, unpacked
 from dashboard_app.model.clock import Clock
@@ -21,6 +22,8 @@ DISK_LIMIT_S = 5.0
 """How long somebody waits for the disk, and after which time to come again when it fails."""
 _REOPEN_S = 1.0
 _GROUP = 5000
+COMPACT_BYTES = 16 * 1024 * 1024
+"""A journal past this size is written anew with what is not settled: while the database is away for hours, later updates replace earlier ones."""
 _FULL_DISK = "The journal cannot be written: the disk is full or failing."
 _STATUS = {status.value: status for status in JobStatus}
 T = TypeVar("T")
@@ -34,19 +37,41 @@ class _HandedIn:
     on_disk: "asyncio.Future[None] | None"
 
 
+class Queue(Protocol):
+    """What comes behind the disk."""
+
+    def pass_on(self, updates: list[JobUpdate]) -> None:
+        """Take updates that are on disk."""
+
+    def free(self) -> int:
+        """How many more may wait there."""
+
+    def unsettled(self) -> list[JobUpdate]:
+        """What it was passed and has not written."""
+
+
 class Intake:
     """Hands every update to `pass_on` once, in the order of their numbers; with a journal only after it is on disk.
 
     When the disk fails, who waits for it is refused, and what nobody waits for is passed on all the same: it lives in memory.
     """
 
-    def __init__(self, journal: SegmentLog | None, clock: Clock, pass_on: Callable[[list[JobUpdate]], None]) -> None:
+    def __init__(self, journal: SegmentLog | None, clock: Clock, queue: "Queue") -> None:
         """No I/O. `journal` None: updates are passed on at once."""
-        self._journal, self._clock, self._pass_on = journal, clock, pass_on
+        self._journal, self._clock, self._queue = journal, clock, queue
+        self._pass_on = queue.pass_on
         self._waiting: deque[_HandedIn] = deque()
-        self._from_threads: deque[tuple[int, str, str | None]] = deque()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._is_called = False
+        self.fresh: deque[tuple[int, str, str | None]] = deque()
+        """Judged and not numbered: append (job id, status, error message) from any thread while there is `room`, then `call`."""
+        self.room = 0
+        """How many may be in `fresh`, as far as was known at the last look."""
+        self.is_called = False
+        """True once the loop will look into `fresh`."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """Where it runs; None: it does not run."""
+        self.thread = 0
+        """The loop's thread, once it runs."""
+        self._compact_at = COMPACT_BYTES
         self._bell = Wake(clock)
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="job-journal")
         self._is_open = False
@@ -57,14 +82,16 @@ class Intake:
         self.is_failing = False
         """True while the disk does not take updates."""
 
-    def next_seq(self) -> int:
-        """A number above all before it, over restarts, too: microseconds of the wall clock, or one more than the last."""
-        self._seq = max(self._seq + 1, time.time_ns() // 1000)
-        return self._seq
+    def number(self, wanted: Iterable[tuple[int, str, str | None]]) -> list[JobUpdate]:
+        """Updates with numbers above all before them, over restarts, too: microseconds of the wall clock, or one more than the last."""
+        first = max(self._seq + 1, time.time_ns() // 1000)
+        updates = [JobUpdate(seq, job_id, _STATUS[status], message) for seq, (job_id, status, message) in enumerate(wanted, first)]
+        self._seq = max(self._seq, first + len(updates) - 1)
+        return updates
 
     def settled_below(self) -> int:
         """Every update with a smaller number has been passed on."""
-        return self._under_way or (self._waiting[0].updates[0].seq if self._waiting and self._waiting[0].updates else self._seq + 1)
+        return self._under_way or next((one.updates[0].seq for one in self._waiting if one.updates), self._seq + 1)
 
     def hand_in(self, updates: list[JobUpdate], *, wants_disk: bool) -> "asyncio.Future[None] | None":
         """Let the loop take these; a future that is done when they are on disk, for whoever wants that.
@@ -84,35 +111,33 @@ class Intake:
         self._bell.ring()
         return on_disk
 
-    def hand_in_from_thread(self, job_id: int, status: str, error_message: str | None) -> None:
-        """Take one update, judged before, from another thread. One wake-up of the loop serves all that come before it.
+    def call(self) -> None:
+        """Let the loop look into `fresh` soon; from any thread. One call serves all that come before it is answered.
 
         Raises:
-            QueueFull: the loop does not run.
+            QueueFull: it does not run.
 
         """
-        loop = self._loop
-        if loop is None:
+        if self.loop is None:
             raise QueueFull
-        self._from_threads.append((job_id, status, error_message))
-        if not self._is_called:
-            self._is_called = True
-            loop.call_soon_threadsafe(self.collect)
+        self.is_called = True
+        self.loop.call_soon_threadsafe(self.collect)
 
     def collect(self) -> None:
-        """Take over what threads have brought; the flag falls first, so that nothing waits unseen."""
-        self._is_called = False
-        while self._from_threads:
-            updates: list[JobUpdate] = []
-            while self._from_threads and len(updates) < _GROUP:
-                job_id, status, message = self._from_threads.popleft()
-                updates.append(JobUpdate(self.next_seq(), job_id, _STATUS[status], message))
-            self.hand_in(updates, wants_disk=False)
+        """Number what is fresh; the flag falls first, so that nothing waits unseen."""
+        self.is_called = False
+        take = self.fresh.popleft
+        while count := min(len(self.fresh), _GROUP):
+            self.hand_in(self.number([take() for _ in range(count)]), wants_disk=False)
+        self.look()
 
-    @property
-    def thread_count(self) -> int:
-        """Updates that threads have brought and the loop has not taken over."""
-        return len(self._from_threads)
+    def look(self) -> None:
+        """See how much room there is for what is fresh; none before it runs."""
+        self.room = 0 if self.loop is None else self.spare()
+
+    def spare(self) -> int:
+        """How many more may be handed in."""
+        return self._queue.free() - self.count
 
     async def passed(self) -> None:
         """Return when the journal has been read and all that was handed in before has been passed on.
@@ -128,7 +153,8 @@ class Intake:
 
     async def run(self) -> None:
         """Replay the journal, then take updates until it is cancelled."""
-        self._loop = asyncio.get_running_loop()
+        self.loop, self.thread = asyncio.get_running_loop(), threading.get_ident()
+        self.look()
         try:
             while not self._is_open and self._journal is not None:
                 await self._open(self._journal)
@@ -137,7 +163,7 @@ class Intake:
                 while self._waiting:
                     await self._take()
         finally:
-            self._loop = None
+            self.loop = None
 
     async def forget(self, before: int) -> None:
         """Trim the journal: updates below `before` are written."""
@@ -162,19 +188,28 @@ class Intake:
     async def _open(self, journal: SegmentLog) -> None:
         """Read the journal and pass on what it holds; a disk that refuses is asked again."""
         try:
-            records = await self._on_disk(journal.open)
+            left = await self._on_disk(lambda: _latest(journal.open()))
         except OSError as failure:
             self._fail(failure)
             await self._clock.sleep(_REOPEN_S)
             return
-        left = [update for record in records for update in unpacked(record.payload)]
-        self._seq = max(self._seq, max((update.seq for update in left), default=0))
+        self._renumber_above(journal.last_number)
         self._is_open, self.is_failing = True, False
         if left:
-            _log.info("%d job status updates were on disk and are written now", len(left))
+            _log.info("Updates of %d jobs were on disk and are written now", len(left))
             self._pass_on(left)
         if self._waiting:
             self._bell.ring()
+
+    def _renumber_above(self, last: int) -> None:
+        """What was handed in before the journal was read comes after what is in it, even if the clock was set back."""
+        waiting = [update for one in self._waiting for update in one.updates]
+        if not waiting or waiting[0].seq > last:
+            self._seq = max(self._seq, last)
+            return
+        for seq, update in enumerate(waiting, last + 1):
+            update.seq = seq
+        self._seq = last + len(waiting)
 
     async def _take(self) -> None:
         """Put all that waits on disk with one sync, pass it on, acknowledge it."""
@@ -196,6 +231,18 @@ class Intake:
         for one in taken:
             if one.on_disk is not None and not one.on_disk.done():
                 one.on_disk.set_result(None)
+        if self._journal is not None and self._journal.size_bytes > self._compact_at:
+            await self._compact(self._journal)
+
+    async def _compact(self, journal: SegmentLog) -> None:
+        """Write the journal anew with what is not settled; nothing is appended meanwhile."""
+        left = self._queue.unsettled()
+        last = self._seq
+        try:
+            await self._on_disk(lambda: journal.rewrite(Record(last, packed(left[at : at + _GROUP])) for at in range(0, len(left), _GROUP)))
+        except OSError as failure:
+            self._fail(failure)
+        self._compact_at = max(COMPACT_BYTES, 2 * journal.size_bytes)
 
     def _refuse(self, taken: list[_HandedIn]) -> None:
         """The disk has failed: who waits for it hears so; what nobody waits for goes on in memory."""
@@ -214,6 +261,17 @@ class Intake:
     async def _on_disk(self, work: Callable[[], T]) -> T:
         """What blocking work gives, done in the journal's own thread."""
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)
+
+
+def _latest(records: Iterable[Record]) -> list[JobUpdate]:
+    """The last update of each job in these records, in the order of their numbers."""
+    latest: dict[int, JobUpdate] = {}
+    for record in records:
+        for update in unpacked(record.payload):
+            known = latest.get(update.job_id)
+            if known is None or known.seq < update.seq:
+                latest[update.job_id] = update
+    return sorted(latest.values(), key=lambda update: update.seq)
 
 
 async def until_on_disk(on_disk: "asyncio.Future[None] | None") -> None:

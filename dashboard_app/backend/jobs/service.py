@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dashboard_app.backend.jobs.updater import Updater, UpdaterFigures
+from dashboard_app.backend.jobs.figures import UpdaterFigures
+from dashboard_app.backend.jobs.updater import Updater
 from dashboard_app.model.errors import NotFound
 from dashboard_app.model.job import DeadLetter, Job, JobStatus, NewJob
 from dashboard_app.store.jobs import JobStore, StatusCounts
@@ -48,9 +49,12 @@ class Jobs:
         return await self._store.dead_letters(limit=limit, before=before)
 
     async def retry(self, letter_id: int) -> DeadLetter:
-        """Queue a dead letter's update once more. Raises NotFound, QueueFull."""
-        letter = await self.discard(letter_id)
-        self.updater.put_back(letter.update)
+        """Accept a dead letter's update once more; the letter goes when the update is on disk. Raises NotFound, TryLater."""
+        letter = await self._store.dead_letter(letter_id)
+        if letter is None:
+            raise NotFound(f"There is no dead letter {letter_id}")
+        await self.accept([(letter.update.job_id, letter.update.status, letter.update.error_message)])
+        await self._store.take_dead_letter(letter_id)
         return letter
 
     async def discard(self, letter_id: int) -> DeadLetter:

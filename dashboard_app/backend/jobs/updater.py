@@ -5,17 +5,19 @@ it to the database. Only then may the journal forget it.
 """
 
 import asyncio
+import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
+from dashboard_app.backend.jobs.figures import Direct, Past, UpdaterFigures
 from dashboard_app.backend.jobs.intake import Intake, until_on_disk
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import DatabaseUnavailable, InvalidInput, QueueFull, TryLater
-from dashboard_app.model.job import REASONS, JobStatus, JobUpdate, wrong_with
+from dashboard_app.model.job import LARGEST_JOB_ID, REASONS, JobStatus, JobUpdate, wrong_with
 from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.runtime.batcher import Batcher, RetryRule
 from dashboard_app.store.jobs import Refusal
@@ -25,6 +27,8 @@ _log = logging.getLogger(__name__)
 TASK = "jobs.updater"
 _DRAIN_S = 5.0
 _TOLD_EVERY_S = 1.0
+_THREAD_WAITS_S = 10.0
+"""How long a thread waits for a direct write when too many wait."""
 _RETRY = RetryRule(tries=None, first_s=0.25, longest_s=5.0)
 _STATUS = {status.value: status for status in JobStatus}
 
@@ -49,36 +53,6 @@ class Pool(Protocol):
         """Name the checkouts inside."""
 
 
-@dataclass(frozen=True, slots=True)
-class UpdaterFigures:
-    """The ledger: at every moment accepted = written + superseded + queued + dead letters. `level`: ok, waiting, journal_failed."""
-
-    accepted_total: int
-    written_total: int
-    superseded_total: int
-    queued: int
-    dead_letter_total: int
-    batches_total: int
-    checkouts_total: int
-    fallbacks_total: int
-    last_size: int
-    last_duration_ms: float
-    journal_bytes: int
-    oldest_s: float
-    level: str
-    is_batching: bool
-
-
-@dataclass(slots=True)
-class _Direct:
-    """What was written past the queue."""
-
-    accepted: int = 0
-    written: int = 0
-    superseded: int = 0
-    dead: int = 0
-
-
 class Updater:
     """One per process. `run` does the work; calls before it wait in memory."""
 
@@ -90,10 +64,12 @@ class Updater:
         self._queue_max = limits.waiting_most
         self.is_batching = batching
         self._batcher: Batcher[JobUpdate] = Batcher(_roomy(limits), self._write, clock, key=_job_of, retry=_RETRY)
-        self._intake = Intake(journal, clock, self._pass_on)
+        self._intake = Intake(journal, clock, self)
+        self._fresh = self._intake.fresh
         self._batch: tuple[int, int] | None = None
         self._dead = self._checkouts = self._fallbacks = 0
-        self._direct = _Direct()
+        self._direct = Direct()
+        self.past = Past()
         self._trims: set[asyncio.Task[None]] = set()
         self._told_at = float("-inf")
         self.on_written: Callable[[list[JobUpdate]], None] = lambda _updates: None
@@ -102,34 +78,73 @@ class Updater:
     # ---- handing in
 
     async def aupdate_job_status(self, job_id: int, status: str, error_message: str | None = None, *, durable: bool = False) -> None:
-        """Hand in a status from a task; returns at once, or with `durable` when it is on disk.
+        """Hand in a status from a task of the updater's loop; returns at once, or with `durable` when it is on disk.
+
+        When too many wait, or without batching, it is written directly.
 
         Raises:
             InvalidInput: the update can never be written.
-            QueueFull: too many wait; nothing was taken.
-            TryLater: `durable`, and the disk does not take it now.
+            TryLater: `durable`, and the disk does not take it now; or it would be written directly, and the database is away.
 
         """
-        if word := wrong_with(job_id, status, error_message):
-            raise InvalidInput(REASONS[word])
-        if self.queued >= self._queue_max:
-            raise QueueFull
-        update = JobUpdate(self._intake.next_seq(), job_id, _STATUS[status], error_message)
-        await until_on_disk(self._intake.hand_in([update], wants_disk=durable))
+        # An update without a message, by far the most frequent, is judged here: half of what the whole call costs.
+        if not (
+            error_message is None and type(job_id) is int and 0 < job_id <= LARGEST_JOB_ID and type(status) is str and status in _STATUS
+        ):
+            _judge(job_id, status, error_message)
+        intake = self._intake
+        if durable or len(self._fresh) >= intake.room:
+            await self._with_care(job_id, _STATUS[status], error_message, durable=durable)
+            return
+        self._fresh.append((job_id, status, error_message))
+        if not intake.is_called:
+            intake.call()
 
     def update_job_status(self, job_id: int, status: str, error_message: str | None = None) -> None:
-        """Hand in a status from any other thread; returns at once.
+        """Hand in a status from any other thread; returns at once. When too many wait, or without batching, it is written directly.
 
         Raises:
             InvalidInput: the update can never be written.
-            QueueFull: too many wait, or the updater does not run.
+            QueueFull: the updater does not run.
+            TryLater: it would be written directly, and the database is away.
 
         """
-        if word := wrong_with(job_id, status, error_message):
-            raise InvalidInput(REASONS[word])
-        if self._intake.thread_count + self.queued >= self._queue_max:
+        if not (
+            error_message is None and type(job_id) is int and 0 < job_id <= LARGEST_JOB_ID and type(status) is str and status in _STATUS
+        ):
+            _judge(job_id, status, error_message)
+        intake = self._intake
+        if len(self._fresh) >= intake.room:
+            self._with_care_from_thread(job_id, _STATUS[status], error_message)
+            return
+        self._fresh.append((job_id, status, error_message))
+        if not intake.is_called:
+            intake.call()
+
+    async def _with_care(self, job_id: int, status: JobStatus, error_message: str | None, *, durable: bool) -> None:
+        """Hand in an update that wants the disk, or for which there seems to be no room."""
+        intake = self._intake
+        intake.collect()
+        if self.is_batching and intake.spare() < 1 and intake.count:
+            with contextlib.suppress(TryLater):  # what waits for the disk may be for few jobs
+                await intake.passed()
+        if durable or intake.spare() < 1:
+            await self.accept([(job_id, status, error_message)])
+        else:
+            intake.hand_in(intake.number([(job_id, status, error_message)]), wants_disk=False)
+            intake.look()
+
+    def _with_care_from_thread(self, job_id: int, status: JobStatus, error_message: str | None) -> None:
+        """The same from another thread, which waits: that is the back-pressure."""
+        loop = self._intake.loop
+        if loop is None or self._intake.thread == threading.get_ident():
             raise QueueFull
-        self._intake.hand_in_from_thread(job_id, status, error_message)
+        done = asyncio.run_coroutine_threadsafe(self._with_care(job_id, status, error_message, durable=False), loop)
+        try:
+            done.result(_THREAD_WAITS_S)
+        except TimeoutError:
+            done.cancel()
+            raise QueueFull from None
 
     async def accept(self, wanted: Sequence[tuple[int, JobStatus, str | None]]) -> None:
         """Return when these updates, judged before, are on disk, in this order. When too many wait they are written directly.
@@ -139,29 +154,30 @@ class Updater:
                 of the last statement that failed, and all after them, were not accepted.
 
         """
-        updates = [JobUpdate(self._intake.next_seq(), job_id, status, message) for job_id, status, message in wanted]
+        if not wanted:
+            return
+        intake = self._intake
+        intake.collect()
+        updates = intake.number(wanted)
         if not self.is_batching or self.queued + len(updates) > self._queue_max:
             await self._write_directly(updates)
-        elif updates:
-            await until_on_disk(self._intake.hand_in(updates, wants_disk=True))
+        else:
+            await until_on_disk(intake.hand_in(updates, wants_disk=True))
 
-    def put_back(self, update: JobUpdate) -> None:
-        """Queue a dead letter's update once more, under a new number: it counts as a newly accepted one.
-
-        Raises:
-            QueueFull: too many wait.
-
-        """
-        if self.queued >= self._queue_max:
-            raise QueueFull
-        again = JobUpdate(self._intake.next_seq(), update.job_id, update.status, update.error_message)
-        self._intake.hand_in([again], wants_disk=False)
-
-    def _pass_on(self, updates: list[JobUpdate]) -> None:
+    def pass_on(self, updates: list[JobUpdate]) -> None:
         """Give accepted updates to the batcher; it has room for all that may wait."""
         add = self._batcher.add
         for update in updates:
             add(update)
+        self._intake.look()
+
+    def free(self) -> int:
+        """How many more may wait; none without batching."""
+        return self._queue_max - self._batcher.waiting_count if self.is_batching else 0
+
+    def unsettled(self) -> list[JobUpdate]:
+        """What was passed on and is not written."""
+        return self._batcher.left()
 
     # ---- database
 
@@ -224,6 +240,7 @@ class Updater:
     def _tell(self, size: int, took_s: float) -> None:
         """One line per batch for whoever greps; above one a second the others at debug."""
         now = self._clock.monotonic()
+        self.past.note(now, size, took_s)
         is_due = now - self._told_at >= _TOLD_EVERY_S
         self._told_at = now if is_due else self._told_at
         _log.log(logging.INFO if is_due else logging.DEBUG, "Batch updated %d job statuses in %.3fs", size, took_s)
@@ -257,6 +274,7 @@ class Updater:
         """Go by other limits from now on."""
         self._queue_max, self.is_batching = limits.waiting_most, batching
         self._batcher.retune(_roomy(limits))
+        self._intake.look()
 
     @property
     def queued(self) -> int:
@@ -282,6 +300,12 @@ class Updater:
             level="journal_failed" if self._intake.is_failing else "waiting" if batches.is_failing else "ok",
             is_batching=self.is_batching,
         )
+
+
+def _judge(job_id: object, status: object, error_message: object) -> None:
+    """Raise InvalidInput when an update can never be written."""
+    if word := wrong_with(job_id, status, error_message):
+        raise InvalidInput(REASONS[word])
 
 
 def _job_of(update: JobUpdate) -> int:

@@ -9,6 +9,7 @@ from unittest import mock
 
 import pytest
 
+from dashboard_app.backend.jobs import intake
 from dashboard_app.backend.jobs.updater import Updater
 from dashboard_app.model.clock import SystemClock
 from dashboard_app.model.errors import DatabaseUnavailable, InvalidInput, QueueFull, TryLater
@@ -174,7 +175,8 @@ async def test_unknown_jobs_become_dead_letters_and_the_others_are_written(tmp_p
         figures = adds_up(updater)
         assert (figures.written_total, figures.dead_letter_total) == (3, 2)
         assert (table.letters[0].update.job_id, table.letters[0].reason) == (5000, "Job 5000 does not exist")
-        updater.put_back(table.letters[0].update)
+        letter = table.letters[0].update
+        await updater.accept([(letter.job_id, letter.status, letter.error_message)])
         await updater.flush(5)
         assert adds_up(updater).dead_letter_total == 3
 
@@ -272,23 +274,59 @@ async def test_what_can_never_be_written_is_refused_at_the_door(job_id, status, 
         assert updater.queued == 0
 
 
-async def test_full_refuses_threads_and_tasks_and_a_thread_without_a_loop(tmp_path):
+async def test_when_too_many_wait_each_call_is_written_directly_and_refused_when_the_database_is_away(tmp_path):
     table = Table()
     table.away = True
     limits = BatchLimits(size=50, age_s=60, most=100, waiting_most=2)
     async with running(table, tmp_path, limits) as updater:
         await updater.aupdate_job_status(1, "error")
         await updater.aupdate_job_status(2, "error")
-        with pytest.raises(QueueFull):
+        with pytest.raises(TryLater):
             await updater.aupdate_job_status(3, "error")
+        with pytest.raises(TryLater):
+            await asyncio.to_thread(updater.update_job_status, 3, "error")
         with pytest.raises(QueueFull):
-            updater.update_job_status(3, "error")
-        with pytest.raises(QueueFull):
-            updater.put_back(JobUpdate(1, 3, JobStatus.ERROR))
+            updater.update_job_status(3, "error")  # on the loop's own thread it cannot wait
+        table.away = False
+        await updater.aupdate_job_status(3, "error")
+        await asyncio.to_thread(updater.update_job_status, 4, "error")
+        assert (set(table.rows), adds_up(updater).fallbacks_total) == ({3, 4}, 2)
     idle = Updater(table, OpenPool(), SystemClock(), LIMITS, journal=None)
     with pytest.raises(QueueFull):
         idle.update_job_status(1, "error")
     await idle.release()
+
+
+async def test_many_updates_of_few_jobs_have_room_in_a_small_queue(tmp_path):
+    table = Table()
+    async with running(table, tmp_path, BatchLimits(50, 60, 5000, 10)) as updater:
+        for number in range(100):
+            await updater.aupdate_job_status(1 + number % 5, "error", str(number))
+        await updater.flush(5)
+        figures = adds_up(updater)
+        assert (figures.accepted_total, figures.fallbacks_total) == (100, 0)
+    assert [table.rows[job_id].error_message for job_id in range(1, 6)] == ["95", "96", "97", "98", "99"]
+
+
+async def test_a_journal_stays_small_while_the_database_is_away_and_numbers_grow_over_restarts(tmp_path, monkeypatch):
+    monkeypatch.setattr(intake, "COMPACT_BYTES", 2000)
+    table = Table()
+    table.away = True
+    async with running(table, tmp_path) as updater:
+        updater._intake._compact_at = 2000
+        for number in range(500):
+            await updater.accept([(1 + number % 3, JobStatus.ERROR, str(number))])
+        assert adds_up(updater).journal_bytes <= 4100
+    table.away = False
+    async with running(table, tmp_path) as updater:
+        await updater.flush(5)
+        await _until(lambda: updater.figures().journal_bytes == 0)
+    assert [table.rows[job_id].error_message for job_id in (1, 2, 3)] == ["498", "499", "497"]
+    with mock.patch.object(intake.time, "time_ns", return_value=1_000_000):  # the clock was set back by decades
+        async with running(table, tmp_path) as updater:
+            await updater.accept([(1, JobStatus.COMPLETED, None)])
+            await updater.flush(5)
+    assert table.status(1) == "completed"
 
 
 async def test_without_batching_each_call_is_one_statement(tmp_path):
@@ -301,6 +339,14 @@ async def test_without_batching_each_call_is_one_statement(tmp_path):
         updater.retune(LIMITS, batching=True)
         await updater.accept([(4, JobStatus.COMPLETED, None)])
         assert updater.figures().queued == 1
+
+
+async def test_without_batching_tasks_and_threads_write_directly_too(tmp_path):
+    table = Table()
+    async with running(table, tmp_path, batching=False) as updater:
+        await updater.aupdate_job_status(1, "completed")
+        await asyncio.to_thread(updater.update_job_status, 2, "completed")
+        assert (table.statements, set(table.rows), adds_up(updater).queued) == (2, {1, 2}, 0)
 
 
 async def test_at_the_end_what_waits_is_written(tmp_path):
