@@ -31,10 +31,11 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _HandedIn:
-    """Updates of one call, and who waits for the disk; None: nobody."""
+    """Updates of one call, and who waits for the disk; None: nobody. `is_passed`: they were passed on already."""
 
     updates: list[JobUpdate]
     on_disk: "asyncio.Future[None] | None"
+    is_passed: bool = False
 
 
 class Queue(Protocol):
@@ -43,17 +44,21 @@ class Queue(Protocol):
     def pass_on(self, updates: list[JobUpdate]) -> None:
         """Take updates that are on disk."""
 
-    def free(self) -> int:
-        """How many more may wait there."""
+    def room(self) -> tuple[int, int]:
+        """How many may wait there, and how many more may."""
+
+    def is_empty(self) -> bool:
+        """Has it written all that it was passed?"""
 
     def unsettled(self) -> list[JobUpdate]:
         """What it was passed and has not written."""
 
 
 class Intake:
-    """Hands every update to `pass_on` once, in the order of their numbers; with a journal only after it is on disk.
+    """Passes every update on once, in the order of their numbers; what somebody waits for only after it is on disk.
 
-    When the disk fails, who waits for it is refused, and what nobody waits for is passed on all the same: it lives in memory.
+    What nobody waits for goes to disk beside its way to the database. When the disk fails, who waits for it is refused, and what nobody
+    waits for lives in memory.
     """
 
     def __init__(self, journal: SegmentLog | None, clock: Clock, queue: "Queue") -> None:
@@ -77,8 +82,10 @@ class Intake:
         self._is_open = False
         self._seq = 0
         self._under_way = 0
-        self.count = 0
+        self.unpassed = 0
         """Updates that were handed in and not passed on."""
+        self.count = 0
+        """Updates that were handed in and neither are on disk nor were refused."""
         self.is_failing = False
         """True while the disk does not take updates."""
 
@@ -106,8 +113,13 @@ class Intake:
         if wants_disk and self.is_failing and not self._is_open:
             raise TryLater(_FULL_DISK, DISK_LIMIT_S)
         on_disk = asyncio.get_running_loop().create_future() if wants_disk else None
-        self._waiting.append(_HandedIn(updates, on_disk))
+        is_passed = not wants_disk and not self.unpassed and self._is_open
+        self._waiting.append(_HandedIn(updates, on_disk, is_passed))
         self.count += len(updates)
+        if is_passed:
+            self._pass_on(updates)
+        else:
+            self.unpassed += len(updates)
         self._bell.ring()
         return on_disk
 
@@ -136,8 +148,19 @@ class Intake:
         self.room = 0 if self.loop is None else self.spare()
 
     def spare(self) -> int:
-        """How many more may be handed in."""
-        return self._queue.free() - self.count
+        """How many more may be handed in: as many as the queue takes, and no more than twice the queue on their way to the disk."""
+        queue_max, free = self._queue.room()
+        return min(free - self.unpassed, 2 * queue_max - self.count)
+
+    async def synced(self) -> None:
+        """Return when all that was handed in before is on disk.
+
+        Raises:
+            TryLater: the disk does not answer.
+
+        """
+        if self.count:
+            await until_on_disk(self.hand_in([], wants_disk=True))
 
     async def passed(self) -> None:
         """Return when the journal has been read and all that was handed in before has been passed on.
@@ -148,7 +171,7 @@ class Intake:
         """
         self.collect()
         is_read = self._is_open or self._journal is None
-        if self._waiting or self._under_way or not is_read:
+        if self.unpassed or not is_read:
             await until_on_disk(self.hand_in([], wants_disk=True))
 
     async def run(self) -> None:
@@ -218,7 +241,8 @@ class Intake:
         self._under_way = updates[0].seq if updates else 0
         try:
             if updates and self._journal is not None:
-                await self._on_disk(lambda: self._journal.append([Record(updates[-1].seq, packed(updates))]) if self._journal else None)
+                record = Record(updates[-1].seq, packed({update.job_id: update for update in updates}.values()))
+                await self._on_disk(lambda: self._journal.append([record]) if self._journal else None)
                 self.is_failing = False
         except OSError as failure:
             self._fail(failure)
@@ -227,10 +251,12 @@ class Intake:
         finally:
             self._under_way = 0
             self.count -= len(updates)
-        self._pass_on(updates)
+        self._pass_on_all(taken)
         for one in taken:
             if one.on_disk is not None and not one.on_disk.done():
                 one.on_disk.set_result(None)
+        if not self._waiting and self._queue.is_empty():
+            await self.forget(self.settled_below())
         if self._journal is not None and self._journal.size_bytes > self._compact_at:
             await self._compact(self._journal)
 
@@ -244,13 +270,20 @@ class Intake:
             self._fail(failure)
         self._compact_at = max(COMPACT_BYTES, 2 * journal.size_bytes)
 
+    def _pass_on_all(self, taken: list[_HandedIn]) -> None:
+        """Pass on, in order, what was not yet."""
+        updates = [update for one in taken if not one.is_passed for update in one.updates]
+        self.unpassed -= len(updates)
+        self._pass_on(updates)
+
     def _refuse(self, taken: list[_HandedIn]) -> None:
         """The disk has failed: who waits for it hears so; what nobody waits for goes on in memory."""
         for one in taken:
-            if one.on_disk is None:
-                self._pass_on(one.updates)
-            elif not one.on_disk.done():
-                one.on_disk.set_exception(TryLater(_FULL_DISK, DISK_LIMIT_S))
+            if one.on_disk is not None:
+                self.unpassed -= len(one.updates)
+                if not one.on_disk.done():
+                    one.on_disk.set_exception(TryLater(_FULL_DISK, DISK_LIMIT_S))
+        self._pass_on_all([one for one in taken if one.on_disk is None])
 
     def _fail(self, failure: OSError) -> None:
         """Note that the disk fails; the first time in the log."""

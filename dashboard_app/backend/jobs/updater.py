@@ -127,7 +127,7 @@ class Updater:
         intake.collect()
         if self.is_batching and intake.spare() < 1 and intake.count:
             with contextlib.suppress(TryLater):  # what waits for the disk may be for few jobs
-                await intake.passed()
+                await intake.synced()
         if durable or intake.spare() < 1:
             await self.accept([(job_id, status, error_message)])
         else:
@@ -171,9 +171,13 @@ class Updater:
             add(update)
         self._intake.look()
 
-    def free(self) -> int:
-        """How many more may wait; none without batching."""
-        return self._queue_max - self._batcher.waiting_count if self.is_batching else 0
+    def room(self) -> tuple[int, int]:
+        """How many may wait, and how many more may; none without batching."""
+        return self._queue_max, self._queue_max - self._batcher.waiting_count if self.is_batching else 0
+
+    def is_empty(self) -> bool:
+        """Is all written that was passed on?"""
+        return not self._batcher.waiting_count
 
     def unsettled(self) -> list[JobUpdate]:
         """What was passed on and is not written."""
@@ -279,7 +283,7 @@ class Updater:
     @property
     def queued(self) -> int:
         """Updates that wait for the disk or for the database."""
-        return self._intake.count + self._batcher.waiting_count
+        return self._intake.unpassed + self._batcher.waiting_count
 
     def figures(self) -> UpdaterFigures:
         """The ledger and what stands beside it."""

@@ -70,7 +70,7 @@ async def running(table, folder=None, limits=LIMITS, **options):
     journal = SegmentLog(folder) if folder is not None else None
     updater = Updater(table, OpenPool(), SystemClock(), limits, journal=journal, **options)
     task = asyncio.create_task(updater.run())
-    await asyncio.sleep(0)
+    await _until(lambda: updater._intake.room if updater.is_batching else updater._intake.loop)
     try:
         yield updater
     finally:

@@ -67,7 +67,7 @@ class _Lane:
                 outcome.refused += TEN
         outcome.runs += 1
         outcome.acknowledged = self._book.total
-        if process.exitcode not in (0, -9):
+        if process.exitcode not in (0, -9, 255):  # 255: killed before it was known to the fork server
             outcome.notes.append(f"WORKER ENDED WITH {process.exitcode}")
             outcome.lost += 1
 
