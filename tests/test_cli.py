@@ -61,7 +61,7 @@ def test_help_explains_each_command_with_an_example(command):
     assert f"Example: {' '.join(command)}" in said.output
 
 
-@pytest.mark.parametrize("group", [[], ["user"], ["token"], ["sources"]])
+@pytest.mark.parametrize("group", [[], ["user"], ["token"], ["sources"], ["jobs"]])
 def test_a_group_shows_an_example_too(group):
     assert "Example: " in " ".join(CliRunner().invoke(app, [*group, "--help"], prog_name="spillway").output.split())
 
@@ -169,6 +169,16 @@ def test_a_source_is_added_tried_and_carried_to_another_installation(spillway, f
     failed = spillway("sources", "test", "more")
     assert failed.exit_code == 1
     assert "FAIL" in failed.stdout
+
+
+def test_a_simulation_shows_what_batching_wins_and_leaves_no_job_behind(spillway, postgres, fresh_database):
+    said = spillway("jobs", "simulate", "--jobs", "60", "--workers", "4")
+    assert said.exit_code == 0, said.output
+    before, after = (line.split() for line in said.output.splitlines()[1:3])
+    assert (before[:5], before[-1]) == (["one", "by", "one", "180", "180"], "60")
+    assert (after[0], after[1], after[-1]) == ("batched", "180", "60")
+    assert int(after[2]) <= 30
+    assert postgres.execute("SELECT id FROM jobs", database=fresh_database.database) == []
 
 
 def test_migrate_says_the_revision(spillway):

@@ -117,6 +117,15 @@ class JobStore:
         rows = await self._fetch(_TAKE, kind, count)
         return sorted(((row["id"], row["payload"]) for row in rows), key=lambda job: job[0])
 
+    async def remove(self, kind: str) -> None:
+        """Delete every job of `kind`."""
+        await self._fetch("DELETE FROM jobs WHERE kind = $1", kind)
+
+    async def count_of(self, kind: str, status: JobStatus) -> int:
+        """How many jobs of `kind` are in `status`."""
+        rows = await self._fetch("SELECT count(*) AS n FROM jobs WHERE kind = $1 AND status = $2", kind, status.value)
+        return int(rows[0]["n"])
+
     async def page(self, *, status: str = "", kind: str = "", limit: int = 50, before: int | None = None) -> list[Job]:
         """Jobs with ids below `before`, the newest first."""
         values = {"status": status, "kind": kind, "limit": limit, "before": before or 2**63 - 1}

@@ -41,6 +41,7 @@ class Server:
             return parse({"accepted": 1})
         answers = {
             "/api/v1/jobs/status/stats": STATS,
+            "/api/v1/jobs/status/history": {"step_s": 5, "points": [[1000, 0, 0, 0], [6000, 4.2, 21, 2.5]]},
             "/api/v1/jobs/counts": {"by_status": {"completed": 2}, "is_estimate": False},
             "/api/v1/jobs": {"items": [item(id=9), item(id=8, status="error", error_message="no such file")]},
             "/api/v1/jobs/dead-letters": {"items": self.letters},
@@ -88,7 +89,7 @@ async def test_filters_of_the_url_are_asked_for(fake, server):
 
 async def test_many_pages_cost_one_request_each_few_seconds(fake, server):
     first, second = await opened(), await opened()
-    assert len(server.calls) == 4
+    assert len(server.calls) == 5
     await fake.clock.advance(FRESH_S + 0.1)
     await run(first, "read")
     await run(second, "read")

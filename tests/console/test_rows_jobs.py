@@ -128,3 +128,13 @@ def test_a_dead_letter_names_its_job_and_reason():
     }
     (row,) = jobs.letter_rows([letter])
     assert (row.job, row.word, row.reason, row.error) == ("991", "Error", "Job 991 does not exist", "")
+
+
+def test_charts_say_when_nothing_was_written_and_are_left_out_when_the_server_keeps_no_past():
+    assert jobs.charts(None) == []
+    quiet = jobs.charts({"points": [[1000, 0, 0, 0], [6000, 0, 0, 0]]})
+    assert {(chart.note, len(chart.data[0])) for chart in quiet} == {("Nothing was written in the last 10 minutes.", 0)}
+    written, batches, duration = jobs.charts({"points": [[1000, 0, 0, 0], [6000, 12.5, 50, 3.2]]})
+    assert written.data == [[1.0, 6.0], [0.0, 12.5]]
+    assert (batches.data[1], duration.data[1]) == ([0.0, 50.0], [0.0, 3.2])
+    assert written.label == "Updates written, last 10 minutes: between 0/s and 12.5/s, now 12.5/s"

@@ -1,11 +1,13 @@
 """Jobs over the API, on a real PostgreSQL and a real journal."""
 
+import itertools
 import json
 from typing import Any
 
 from dashboard_app.model.user import Role
 from tests.backend.api.test_bad_input import assert_problem
 
+JSON = {"content-type": "application/json"}
 STATS = {
     "accepted_total",
     "written_total",
@@ -190,3 +192,45 @@ async def test_while_the_database_is_away_updates_are_accepted_and_written_when_
             await client.post("/api/v1/jobs/status/flush")
         jobs = {job["id"]: job["status"] for job in (await client.get("/api/v1/jobs")).json()["items"]}
         assert jobs == {ids[0]: "completed", ids[1]: "pending"}
+
+
+async def test_the_past_is_told_in_steps_oldest_first(api):
+    async with api.client(Role.VIEWER) as client:
+        past = (await client.get("/api/v1/jobs/status/history")).json()
+    times = [point[0] for point in past["points"]]
+    assert times == sorted(times)
+    assert {later - earlier for earlier, later in itertools.pairwise(times)} <= {past["step_s"] * 1000 + n for n in (-1, 0, 1)}
+
+
+async def test_one_in_a_hundred_is_spoiled_and_all_others_are_written(api):
+    async with api.client(Role.OPERATOR) as client:
+        ids = await made(client, 200, kind="poisoned")
+        kinds = [
+            {"job_id": 10**15, "status": "error"},
+            {"job_id": ids[0], "status": "finished"},
+            {"job_id": ids[0], "status": "error", "error_message": "a\x00b"},
+            {"job_id": ids[0], "status": "error", "error_message": "\ud800"},
+            {"job_id": ids[0], "status": "error", "error_message": "x" * 1_000_000},
+            {"job_id": -1, "status": "error"},
+        ]
+        updates = [{"job_id": ids[n % 200], "status": "completed", "error_message": str(n)} for n in range(600)]
+        for number, bad in enumerate(kinds):
+            updates[number * 100 + 50] = bad
+        answer = await client.post("/api/v1/jobs/status", content=json.dumps({"updates": updates}), headers=JSON)
+        assert answer.json() == {
+            "accepted": 595,
+            "rejected": [
+                {"index": 150, "code": "unknown_status"},
+                {"index": 250, "code": "invalid_error_message"},
+                {"index": 350, "code": "invalid_error_message"},
+                {"index": 450, "code": "error_message_too_long"},
+                {"index": 550, "code": "invalid_job_id"},
+            ],
+        }
+        await client.post("/api/v1/jobs/status/flush")
+        jobs = (await client.get("/api/v1/jobs", params={"kind": "poisoned", "limit": 500})).json()["items"]
+        last = {ids[n % 200]: str(n) for n in range(600) if n % 100 != 50}
+        assert {job["id"]: job["error_message"] for job in jobs} == last
+        letters = (await client.get("/api/v1/jobs/dead-letters")).json()["items"]
+        assert [(letter["job_id"], letter["code"]) for letter in letters if letter["job_id"] == 10**15] == [(10**15, "unknown_job")]
+        await ledger(client)

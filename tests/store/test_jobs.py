@@ -116,3 +116,26 @@ async def test_above_a_hundred_thousand_jobs_the_counts_are_estimates_and_say_so
     counts = await store.counts()
     assert counts.is_estimate
     assert 110_000 < counts.by_status["completed"] < 130_000
+
+
+async def test_status_updates_stay_in_their_pages(store, database, postgres, fresh_database):
+    async def hot():
+        async with database.engine.connect() as connection:
+            await connection.execute(text("SELECT pg_stat_force_next_flush()"))
+        return await value(database, "SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'jobs'")
+
+    ids = await made(store, 2000)
+    await store.write([JobUpdate(1, job_id, S.PROCESSING) for job_id in ids])  # takes them out of the index of pending ones
+    postgres.execute("VACUUM jobs", database=fresh_database.database)
+    before = await hot()
+    await store.write([JobUpdate(2, job_id, S.COMPLETED) for job_id in ids])
+    assert await hot() - before >= 1500, "an update that stays in its page writes to no index"
+
+
+async def test_a_batch_is_one_statement_by_key_however_often_it_was_planned(store, database):
+    ids = await made(store, 3000)
+    for seq in range(1, 9):  # from the sixth on the server may reuse a plan made for ten rows
+        assert await store.write([JobUpdate(seq, job_id, S.PROCESSING) for job_id in ids]) == []
+    unknown = await store.write([JobUpdate(9, job_id, S.COMPLETED) for job_id in [*ids, 10**12, 10**12 + 1]])
+    assert [one.update.job_id for one in unknown] == [10**12, 10**12 + 1]
+    assert await value(database, "SELECT count(*) FROM jobs WHERE status = 'completed' AND status_seq = 9") == 3000

@@ -148,6 +148,13 @@ class JobStatsOut(Answer):
     batching: bool
 
 
+class PastOut(Answer):
+    """The last ten minutes in steps, oldest first: [epoch ms, updates written per second, largest batch, its longest statement in ms]."""
+
+    step_s: int
+    points: list[tuple[float, float, int, float]]
+
+
 class DeadLetterOut(Answer):
     """An update that the database refused."""
 

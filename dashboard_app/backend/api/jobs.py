@@ -21,11 +21,13 @@ from dashboard_app.backend.api.job_schemas import (
     JobStatsOut,
     LetterId,
     LetterQuery,
+    PastOut,
     StatusesIn,
     StatusIn,
     judged,
     updates_of,
 )
+from dashboard_app.backend.jobs.figures import STEP_S
 from dashboard_app.backend.jobs.service import Jobs
 from dashboard_app.model.errors import InvalidInput
 from dashboard_app.model.job import REASONS, DeadLetter, Job, JobStatus, wrong_with
@@ -42,7 +44,7 @@ def job_routes(deps: ApiDeps, jobs: Jobs) -> APIRouter:
     """The routes under `/api/v1/jobs`."""
     router = strict_router("jobs")
     _add_jobs(router, deps, jobs)
-    _add_updates(router, jobs)
+    _add_updates(router, deps, jobs)
     _add_letters(router, deps, jobs)
     return router
 
@@ -71,7 +73,7 @@ def _add_jobs(router: APIRouter, deps: ApiDeps, jobs: Jobs) -> None:
         return answer({"by_status": counts.by_status, "is_estimate": counts.is_estimate})
 
 
-def _add_updates(router: APIRouter, jobs: Jobs) -> None:
+def _add_updates(router: APIRouter, deps: ApiDeps, jobs: Jobs) -> None:
     """Updates and their ledger; none of these waits for the database, a flush excepted."""
 
     @router.patch(
@@ -109,6 +111,15 @@ def _add_updates(router: APIRouter, jobs: Jobs) -> None:
     async def stats() -> Response:
         """The ledger: accepted = written + superseded + queued + dead letters."""
         return answer(stats_json(jobs))
+
+    @router.get(f"{_PATH}/status/history", response_model=PastOut, openapi_extra=acts("jobs.read"))
+    async def history() -> Response:
+        """What the updater wrote in the last ten minutes, from its memory."""
+        now = deps.clock.now().timestamp()
+        points = [
+            [round((now + step.ago_s) * 1000), step.written / STEP_S, step.largest, round(step.longest_ms, 1)] for step in jobs.past()
+        ]
+        return answer({"step_s": STEP_S, "points": points})
 
 
 def _add_letters(router: APIRouter, deps: ApiDeps, jobs: Jobs) -> None:

@@ -34,3 +34,14 @@ def unpacked(data: bytes) -> Iterator[JobUpdate]:
             message = data[at : at + length].decode()
             at += length
         yield JobUpdate(seq, job_id, STATUSES[number], message)
+
+
+def latest(payloads: Iterable[bytes]) -> list[JobUpdate]:
+    """The last update of each job in these payloads, in the order of their numbers."""
+    last: dict[int, JobUpdate] = {}
+    for payload in payloads:
+        for update in unpacked(payload):
+            known = last.get(update.job_id)
+            if known is None or known.seq < update.seq:
+                last[update.job_id] = update
+    return sorted(last.values(), key=lambda update: update.seq)

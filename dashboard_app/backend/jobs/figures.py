@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 KEPT_S = 600
 """Seconds of the past that are kept."""
+STEP_S = 5
+"""Seconds that are told as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,17 @@ class Second:
     longest_ms: float = 0.0
 
 
+@dataclass(slots=True)
+class Step:
+    """Some seconds of the past. `ago_s`: when it begins, counted from now, below zero."""
+
+    ago_s: float
+    written: int = 0
+    batches: int = 0
+    largest: int = 0
+    longest_ms: float = 0.0
+
+
 class Past:
     """The last ten minutes, second by second; seconds without a batch are left out."""
 
@@ -66,6 +79,16 @@ class Past:
         second.largest = max(second.largest, size)
         second.longest_ms = max(second.longest_ms, took_s * 1000)
 
-    def since(self, now: float, seconds: int) -> list[Second]:
-        """The seconds of the last `seconds`, oldest first."""
-        return [one for one in self._seconds if one.at > int(now) - seconds]
+    def steps(self, now: float) -> list[Step]:
+        """The last ten minutes in steps, oldest first; nothing was written in a step without a batch. The running step is left out."""
+        last = int(now) // STEP_S
+        steps = [Step((last - number) * STEP_S - now) for number in range(KEPT_S // STEP_S - 1, 0, -1)]
+        for second in self._seconds:
+            place = second.at // STEP_S - last + len(steps)
+            if 0 <= place < len(steps):
+                step = steps[place]
+                step.written += second.written
+                step.batches += second.batches
+                step.largest = max(step.largest, second.largest)
+                step.longest_ms = max(step.longest_ms, second.longest_ms)
+        return steps

@@ -8,9 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from dashboard_app.backend.jobs.entries import packed, unpacked
+from dashboard_app.backend.jobs.entries import latest, packed
+from dashboard_app.backend.jobs.neighbours import Queue
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import QueueFull, TryLater
 from dashboard_app.model.job import JobStatus, JobUpdate
@@ -38,22 +39,6 @@ class _HandedIn:
     is_passed: bool = False
 
 
-class Queue(Protocol):
-    """What comes behind the disk."""
-
-    def pass_on(self, updates: list[JobUpdate]) -> None:
-        """Take updates that are on disk."""
-
-    def room(self) -> tuple[int, int]:
-        """How many may wait there, and how many more may."""
-
-    def is_empty(self) -> bool:
-        """Has it written all that it was passed?"""
-
-    def unsettled(self) -> list[JobUpdate]:
-        """What it was passed and has not written."""
-
-
 class Intake:
     """Passes every update on once, in the order of their numbers; what somebody waits for only after it is on disk.
 
@@ -61,7 +46,7 @@ class Intake:
     waits for lives in memory.
     """
 
-    def __init__(self, journal: SegmentLog | None, clock: Clock, queue: "Queue") -> None:
+    def __init__(self, journal: SegmentLog | None, clock: Clock, queue: Queue) -> None:
         """No I/O. `journal` None: updates are passed on at once."""
         self._journal, self._clock, self._queue = journal, clock, queue
         self._pass_on = queue.pass_on
@@ -211,7 +196,7 @@ class Intake:
     async def _open(self, journal: SegmentLog) -> None:
         """Read the journal and pass on what it holds; a disk that refuses is asked again."""
         try:
-            left = await self._on_disk(lambda: _latest(journal.open()))
+            left = await self._on_disk(lambda: latest(record.payload for record in journal.open()))
         except OSError as failure:
             self._fail(failure)
             await self._clock.sleep(_REOPEN_S)
@@ -294,17 +279,6 @@ class Intake:
     async def _on_disk(self, work: Callable[[], T]) -> T:
         """What blocking work gives, done in the journal's own thread."""
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)
-
-
-def _latest(records: Iterable[Record]) -> list[JobUpdate]:
-    """The last update of each job in these records, in the order of their numbers."""
-    latest: dict[int, JobUpdate] = {}
-    for record in records:
-        for update in unpacked(record.payload):
-            known = latest.get(update.job_id)
-            if known is None or known.seq < update.seq:
-                latest[update.job_id] = update
-    return sorted(latest.values(), key=lambda update: update.seq)
 
 
 async def until_on_disk(on_disk: "asyncio.Future[None] | None") -> None:

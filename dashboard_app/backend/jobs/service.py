@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dashboard_app.backend.jobs.figures import UpdaterFigures
+from dashboard_app.backend.jobs.figures import Step, UpdaterFigures
 from dashboard_app.backend.jobs.updater import Updater
 from dashboard_app.model.errors import NotFound
 from dashboard_app.model.job import DeadLetter, Job, JobStatus, NewJob
@@ -43,6 +43,10 @@ class Jobs:
     def figures(self) -> UpdaterFigures:
         """The ledger."""
         return self.updater.figures()
+
+    def past(self) -> list[Step]:
+        """What was written in the last ten minutes, in steps of 5 s."""
+        return self.updater.past()
 
     async def dead_letters(self, *, limit: int, before: int | None) -> list[DeadLetter]:
         """Updates that the database refused, newest first."""

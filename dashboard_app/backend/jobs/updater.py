@@ -10,11 +10,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from typing import Protocol
+from operator import attrgetter
 
-from dashboard_app.backend.jobs.figures import Direct, Past, UpdaterFigures
+from dashboard_app.backend.jobs.figures import Direct, Past, Step, UpdaterFigures
 from dashboard_app.backend.jobs.intake import Intake, until_on_disk
+from dashboard_app.backend.jobs.neighbours import JobWriter, Pool
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import DatabaseUnavailable, InvalidInput, QueueFull, TryLater
 from dashboard_app.model.job import LARGEST_JOB_ID, REASONS, JobStatus, JobUpdate, wrong_with
@@ -27,30 +27,9 @@ _log = logging.getLogger(__name__)
 TASK = "jobs.updater"
 _DRAIN_S = 5.0
 _TOLD_EVERY_S = 1.0
-_THREAD_WAITS_S = 10.0
-"""How long a thread waits for a direct write when too many wait."""
+_THREAD_WAITS_S = 10.0  # for a direct write, when too many wait
 _RETRY = RetryRule(tries=None, first_s=0.25, longest_s=5.0)
 _STATUS = {status.value: status for status in JobStatus}
-
-
-class JobWriter(Protocol):
-    """The database's side."""
-
-    async def write(self, updates: Sequence[JobUpdate]) -> list[Refusal]:
-        """Write one update per job; gives back what the database refuses."""
-
-    async def set_aside(self, refusals: Sequence[Refusal]) -> None:
-        """Keep what is refused as dead letters."""
-
-
-class Pool(Protocol):
-    """What the updater asks of the pool guard."""
-
-    def admission(self) -> AbstractAsyncContextManager[None]:
-        """A place for database work."""
-
-    def holding(self, *, task: str = "", route: str = "", exempt: str = "") -> AbstractContextManager[None]:
-        """Name the checkouts inside."""
 
 
 class Updater:
@@ -63,13 +42,13 @@ class Updater:
         self._store, self._pool, self._clock = store, pool, clock
         self._queue_max = limits.waiting_most
         self.is_batching = batching
-        self._batcher: Batcher[JobUpdate] = Batcher(_roomy(limits), self._write, clock, key=_job_of, retry=_RETRY)
+        self._batcher: Batcher[JobUpdate] = Batcher(_roomy(limits), self._write, clock, key=attrgetter("job_id"), retry=_RETRY)
         self._intake = Intake(journal, clock, self)
         self._fresh = self._intake.fresh
         self._batch: tuple[int, int] | None = None
         self._dead = self._checkouts = self._fallbacks = 0
         self._direct = Direct()
-        self.past = Past()
+        self._past = Past()
         self._trims: set[asyncio.Task[None]] = set()
         self._told_at = float("-inf")
         self.on_written: Callable[[list[JobUpdate]], None] = lambda _updates: None
@@ -244,7 +223,7 @@ class Updater:
     def _tell(self, size: int, took_s: float) -> None:
         """One line per batch for whoever greps; above one a second the others at debug."""
         now = self._clock.monotonic()
-        self.past.note(now, size, took_s)
+        self._past.note(now, size, took_s)
         is_due = now - self._told_at >= _TOLD_EVERY_S
         self._told_at = now if is_due else self._told_at
         _log.log(logging.INFO if is_due else logging.DEBUG, "Batch updated %d job statuses in %.3fs", size, took_s)
@@ -285,6 +264,10 @@ class Updater:
         """Updates that wait for the disk or for the database."""
         return self._intake.unpassed + self._batcher.waiting_count
 
+    def past(self) -> list[Step]:
+        """What was written in the last ten minutes."""
+        return self._past.steps(self._clock.monotonic())
+
     def figures(self) -> UpdaterFigures:
         """The ledger and what stands beside it."""
         batches = self._batcher.figures()
@@ -310,11 +293,6 @@ def _judge(job_id: object, status: object, error_message: object) -> None:
     """Raise InvalidInput when an update can never be written."""
     if word := wrong_with(job_id, status, error_message):
         raise InvalidInput(REASONS[word])
-
-
-def _job_of(update: JobUpdate) -> int:
-    """The key by which updates are coalesced."""
-    return update.job_id
 
 
 def _roomy(limits: BatchLimits) -> BatchLimits:

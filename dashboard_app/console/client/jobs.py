@@ -32,6 +32,10 @@ class JobCalls:
         """The updater's ledger."""
         return await self._read(principal, f"{_PATH}/status/stats")
 
+    async def past(self, principal: Principal) -> dict[str, Any]:
+        """What the updater wrote in the last ten minutes: {"step_s", "points"}."""
+        return await self._read(principal, f"{_PATH}/status/history")
+
     async def counts(self, principal: Principal) -> dict[str, Any]:
         """{"by_status", "is_estimate"}."""
         return await self._read(principal, f"{_PATH}/counts")

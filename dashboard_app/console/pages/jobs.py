@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from dashboard_app.console.components.chart import live_chart
 from dashboard_app.console.components.dialog import actions, cancel_button, confirm
 from dashboard_app.console.components.every import every
 from dashboard_app.console.components.icons import icon, icon_of
@@ -10,7 +11,7 @@ from dashboard_app.console.components.refocus import refocus
 from dashboard_app.console.components.shell import link, shell
 from dashboard_app.console.pages.jobs_state import JobsState
 from dashboard_app.console.pages.shell_state import ShellState
-from dashboard_app.console.rows.jobs import JOB_ICONS, Fact, JobRow, LetterRow, StatusChoice
+from dashboard_app.console.rows.jobs import JOB_ICONS, Fact, JobChart, JobRow, LetterRow, StatusChoice
 
 READ_EVERY_S = 3
 
@@ -45,6 +46,7 @@ def _page() -> rx.Component:
         rx.el.p(state.result, role="status", class_name="told-line"),
         rx.cond(state.failure != "", rx.el.p(icon("octagon-x", 14), state.failure, class_name="failed panel", role="alert"), rx.fragment()),
         rx.el.div(rx.foreach(state.facts, _fact), class_name="panel jfacts"),
+        rx.cond(state.charts.length() > 0, rx.el.div(rx.foreach(state.charts, _chart), class_name="jcharts"), rx.fragment()),
         rx.cond(state.letters.length() > 0, _letters(), rx.fragment()),
         _filters(),
         _list(),
@@ -97,6 +99,25 @@ def _head() -> rx.Component:
 def _fact(fact: rx.Var[Fact]) -> rx.Component:
     """One figure."""
     return rx.el.div(rx.el.small(fact.label), rx.el.b(fact.value, class_name=f"num t-{fact.tone}"), rx.el.small(fact.note), key=fact.label)
+
+
+def _chart(row: rx.Var[JobChart]) -> rx.Component:
+    """One chart of the last ten minutes, or why there is nothing to draw."""
+    chart = live_chart(
+        data=row.data,
+        series=[{"label": row.title, "kind": "step"}],
+        height=110,
+        unit=row.unit,
+        label=row.label,
+        sync_key="jobs",
+        live=False,
+    )
+    return rx.el.div(
+        rx.el.h3(row.title, rx.cond(row.unit != "", rx.el.small(row.unit), "")),
+        rx.cond(row.note != "", rx.el.p(row.note, class_name="no-chart"), chart),
+        class_name="panel chartbox",
+        key=row.key,
+    )
 
 
 def _filters() -> rx.Component:

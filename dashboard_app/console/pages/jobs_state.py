@@ -36,6 +36,7 @@ class JobsState(rx.State):
     is_offered: bool = True
     ledger: rows.Ledger = rows.Ledger()
     facts: list[rows.Fact] = []  # noqa: RUF012 - Reflex copies a state's defaults
+    charts: list[rows.JobChart] = []  # noqa: RUF012 - as above
     statuses: list[rows.StatusChoice] = []  # noqa: RUF012 - as above
     is_estimate: bool = False
     jobs: list[rows.JobRow] = []  # noqa: RUF012 - as above
@@ -124,7 +125,7 @@ class JobsState(rx.State):
         """The ledger, the counts, the page and the dead letters, at once; a failure keeps what is shown and says so."""
         calls, query = console().jobs, self._query
         self.sees_letters = allowed(principal.role, "jobs.dead_letters")
-        wanted = [calls.stats(principal), calls.counts(principal), calls.page(principal, query.params())]
+        wanted = [calls.stats(principal), calls.counts(principal), calls.page(principal, query.params()), _past(principal)]
         if self.sees_letters:
             wanted.append(calls.dead_letters(principal, _LETTERS))
         found = await asyncio.gather(*wanted, return_exceptions=True)
@@ -136,8 +137,10 @@ class JobsState(rx.State):
         self.failure = words.told(failures[0]) if failures and self.is_offered and isinstance(failures[0], SpillwayError) else ""
         stats, counts, page = (None if isinstance(one, BaseException) else one for one in found[:3])
         self._show(stats, counts, page)
-        if self.sees_letters and not isinstance(found[3], BaseException):
-            assign(self, letters=rows.letter_rows(found[3]))
+        if not isinstance(found[3], BaseException):
+            assign(self, charts=rows.charts(found[3]))
+        if self.sees_letters and not isinstance(found[4], BaseException):
+            assign(self, letters=rows.letter_rows(found[4]))
 
     def _show(self, stats: Any, counts: Any, page: Any) -> None:
         """Assign what was read; None: keep what is shown."""
@@ -154,6 +157,14 @@ class JobsState(rx.State):
                 newest=self._query.href() if self._query.before else "",
                 nothing="" if page else rows.empty_words(self._query),
             )
+
+
+async def _past(principal: Principal) -> dict[str, Any] | None:
+    """What the updater wrote in the last minutes; None where the server does not say."""
+    try:
+        return await console().jobs.past(principal)
+    except NotFound:
+        return None
 
 
 async def render(root: rx.State, _params: Mapping[str, Any]) -> None:

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 from urllib.parse import urlencode
 
 from dashboard_app.console import words
+from dashboard_app.console.rows import series
 from dashboard_app.model.job import LARGEST_JOB_ID, JobStatus
 
 PAGE_ROWS = 50
@@ -170,6 +171,34 @@ def facts(stats: Mapping[str, Any]) -> list[Fact]:
         ),
         Fact("Dead", words.count(stats["dead_letter_total"]), "since the start", "bad" if stats["dead_letter_total"] else "n"),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class JobChart:
+    """One chart of the last ten minutes; `note` says why there is nothing to draw."""
+
+    key: str = ""
+    title: str = ""
+    unit: str = ""
+    data: series.Columns = field(default_factory=list)
+    label: str = ""
+    note: str = ""
+
+
+_CHARTS = (("written", "Updates written", "/s", 1), ("batches", "Largest batch", "", 2), ("duration", "Longest statement", "ms", 3))
+
+
+def charts(past: Mapping[str, Any] | None) -> list[JobChart]:
+    """Throughput, batches and their duration. None: the server keeps no past."""
+    if past is None:
+        return []
+    drawn = []
+    for key, title, unit, place in _CHARTS:
+        data = series.columns([[point[0], point[place]] for point in past["points"]])
+        is_quiet = not any(value for value in data[1])
+        note = "Nothing was written in the last 10 minutes." if is_quiet else ""
+        drawn.append(JobChart(key, title, unit, [[], []] if is_quiet else data, series.spoken(title, data, unit, "last 10 minutes"), note))
+    return drawn
 
 
 def job_rows(items: Sequence[Mapping[str, Any]]) -> list[JobRow]:

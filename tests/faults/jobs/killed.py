@@ -73,10 +73,12 @@ class _Lane:
 
     async def end(self) -> None:
         """A last worker that nobody kills."""
-        runs = self.outcome.runs
+        runs, notes = self.outcome.runs, list(self.outcome.notes)
         await self.run(None, 0, seconds=0.05)
         self.outcome.lost += await self._book.lost(self._connection)
-        self.outcome.runs = runs
+        self.outcome.runs, self.outcome.notes = runs, notes
+        if self.folder.is_mount():
+            await asyncio.to_thread(subprocess.run, ["umount", str(self.folder)], check=True, timeout=10)
 
 
 def _heard(pipe: Connection) -> list[tuple[bytes, float]]:

@@ -1,0 +1,1 @@
+"""A worker that takes pending jobs and reports what becomes of them."""
