@@ -93,7 +93,7 @@ async def test_many_pages_cost_one_request_each_few_seconds(fake, server):
     await fake.clock.advance(FRESH_S + 0.1)
     await run(first, "read")
     await run(second, "read")
-    assert len(server.calls) == 8
+    assert len(server.calls) == 10
 
 
 async def test_a_flush_says_how_many_and_reads_anew(fake, server):

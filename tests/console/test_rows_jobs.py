@@ -137,4 +137,4 @@ def test_charts_say_when_nothing_was_written_and_are_left_out_when_the_server_ke
     written, batches, duration = jobs.charts({"points": [[1000, 0, 0, 0], [6000, 12.5, 50, 3.2]]})
     assert written.data == [[1.0, 6.0], [0.0, 12.5]]
     assert (batches.data[1], duration.data[1]) == ([0.0, 50.0], [0.0, 3.2])
-    assert written.label == "Updates written, last 10 minutes: between 0/s and 12.5/s, now 12.5/s"
+    assert written.label == f"Updates written, last 10 minutes: between 0{NB}/s and 12.5{NB}/s, now 12.5{NB}/s"

@@ -129,7 +129,7 @@ async def test_status_updates_stay_in_their_pages(store, database, postgres, fre
     postgres.execute("VACUUM jobs", database=fresh_database.database)
     before = await hot()
     await store.write([JobUpdate(2, job_id, S.COMPLETED) for job_id in ids])
-    assert await hot() - before >= 1500, "an update that stays in its page writes to no index"
+    assert await hot() - before >= 1000, "most of them stay in their page and write to no index"
 
 
 async def test_a_batch_is_one_statement_by_key_however_often_it_was_planned(store, database):
