@@ -22,7 +22,8 @@ WITH wanted AS (
 ), done AS (
     UPDATE jobs j SET
         status = l.status, error_message = l.error_message, status_seq = l.seq, updated_at = now(),
-        left_pending_at = CASE WHEN l.status = 'pending' THEN NULL ELSE coalesce(j.left_pending_at, now()) END
+        left_pending_at = CASE WHEN l.status = 'pending' THEN NULL ELSE coalesce(j.left_pending_at, now()) END,
+        failed_at = CASE WHEN l.status IN ('error', 'cancelled') THEN coalesce(j.failed_at, now()) END
     FROM locked l WHERE j.id = l.id AND j.status_seq < l.seq
 )
 SELECT array_agg(id) AS known FROM locked HAVING count(*) < cardinality($1)
@@ -46,11 +47,13 @@ WITH next AS (
 UPDATE jobs j SET status = 'processing', left_pending_at = now(), updated_at = now() FROM next
 WHERE j.id = next.id RETURNING j.id, j.kind, j.payload
 """
-_PAGE = """
-SELECT id, kind, status, error_message, payload, created_at, updated_at FROM jobs
-WHERE id < :before AND (:status = '' OR status = :status) AND (:kind = '' OR kind = :kind)
-ORDER BY id DESC LIMIT :limit
-"""
+_PAGE = "SELECT id, kind, status, error_message, payload, created_at, updated_at FROM jobs WHERE {} ORDER BY id DESC LIMIT :limit"
+_IN_STATUS = {
+    JobStatus.PENDING: "left_pending_at IS NULL AND status = :status",
+    JobStatus.ERROR: "failed_at IS NOT NULL AND status = :status",
+    JobStatus.CANCELLED: "failed_at IS NOT NULL AND status = :status",
+}
+"""The conditions that the partial indexes serve."""
 _EXACT_UP_TO = 100_000
 _LIMIT_S = 10.0
 """Limit of one statement with many rows: a batch that is tried again and again because it is large would never be written."""
@@ -128,10 +131,18 @@ class JobStore:
 
     async def page(self, *, status: str = "", kind: str = "", limit: int = 50, before: int | None = None) -> list[Job]:
         """Jobs with ids below `before`, the newest first."""
-        values = {"status": status, "kind": kind, "limit": limit, "before": before or 2**63 - 1}
+        asked: dict[str, str | int] = {"limit": limit, "before": before or 2**63 - 1}
+        conditions = ["id < :before"]
+        if status:
+            conditions.append(_IN_STATUS.get(JobStatus(status), "status = :status"))
+            asked["status"] = status
+        if kind:
+            conditions.append("kind = :kind")
+            asked["kind"] = kind
+        statement = text(_PAGE.format(" AND ".join(conditions)))
         with unavailable_errors():
             async with self._database.engine.connect() as connection:
-                rows = (await connection.execute(text(_PAGE), values)).all()
+                rows = (await connection.execute(statement, asked)).all()
         return [Job(*row) for row in rows]
 
     async def counts(self) -> StatusCounts:
