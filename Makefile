@@ -6,7 +6,7 @@ ARGS ?= --help
 # Compiled modules are kept: without them a start takes seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run demo dev build cli test bench check format lock
+.PHONY: help run demo dev build cli test bench faults check format lock
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -35,6 +35,10 @@ test: ## set up and run every test
 bench: ## measure what Spillway costs and wins: make bench BENCH="guard_overhead" for some of them
 	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+faults: ## kill, stop and starve it at full counts, up to an hour: make faults FAULTS="jobs-kill" for some of them
+	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
+	@$(BIN)/python -m tests.faults $(FAULTS)
 
 check: ## format, lint, types, layers, unfinished marks, docs/state.md, dependency audit
 	@$(SETUP) --dev

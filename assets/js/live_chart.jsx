@@ -253,7 +253,7 @@ export function LiveChart({ data, series, patch, bands = [], marks = [], ticks =
   useEffect(() => {
     const u = new uPlot(options(host.current, now.current, shown, (idx) => writeReadout(read.current, rows.current, now.current, idx)), rows.current, host.current);
     plot.current = u;
-    const size = new ResizeObserver(() => u.setSize({ width: Math.max(120, host.current.clientWidth), height }));
+    const size = new ResizeObserver(() => { if (host.current) u.setSize({ width: Math.max(120, host.current.clientWidth), height }); });
     size.observe(host.current);
     const theme = new MutationObserver(() => u.redraw(false));
     theme.observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });

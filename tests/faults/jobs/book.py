@@ -84,6 +84,9 @@ async def backwards(connection: asyncpg.Connection) -> int:
 
 async def prepare(address: DatabaseAddress, folder: Path) -> None:
     """Tables, and the trigger that notes what moves backwards."""
+    connection = await connect(address, application_name="faults")
+    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    await connection.close()
     database = Database(lambda: address, Settings.model_validate({"data_dir": folder}))
     await migrate(database)
     await database.close()
@@ -98,15 +101,30 @@ async def made_jobs(connection: asyncpg.Connection, count: int = JOBS) -> list[i
     return [row["id"] for row in rows]
 
 
+_shared: list[EmbeddedServer] = []
+
+
 @contextlib.contextmanager
-def own_server(**options: str) -> Iterator[tuple[EmbeddedServer, Path]]:
-    """A PostgreSQL that syncs, and a folder, both thrown away afterwards."""
+def shared_server() -> Iterator[None]:
+    """For the length of the block every fault uses this one server, each with tables made anew."""
+    with own_server() as (server, _):
+        _shared.append(server)
+        try:
+            yield
+        finally:
+            _shared.remove(server)
+
+
+@contextlib.contextmanager
+def own_server() -> Iterator[tuple[EmbeddedServer, Path]]:
+    """A PostgreSQL that syncs (or the shared one), and a folder that is thrown away afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="spillway-faults-"))
     folder.chmod(0o711)  # as root the server runs under another account
-    server = EmbeddedServer(folder / "server", options=options)
+    server = _shared[0] if _shared else EmbeddedServer(folder / "server")
     server.start()
     try:
         yield server, folder
     finally:
-        server.stop_if_last_user()
+        if server not in _shared:
+            server.stop_if_last_user()
         shutil.rmtree(folder, ignore_errors=True)

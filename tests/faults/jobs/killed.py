@@ -6,7 +6,7 @@ import multiprocessing
 import random
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -35,16 +35,23 @@ class _Lane:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["tests.faults.jobs.worker"])
 
-    async def run(self, kill_after_s: float | None, seed: int, **what: object) -> None:
-        """One worker, killed after so many seconds (None: by itself, or not at all), and what it told until then."""
+    async def run(self, kill_after_s: float | None, seed: int, *, at_work: bool = False, **what: object) -> None:
+        """One worker, killed after so many seconds (None: by itself, or not at all), and what it told until then.
+
+        `at_work`: the seconds begin when it has written what it found.
+        """
         self._number += _ROOM
         task = Task(url_of(self._server.address()), self.folder, self._book.jobs, self._number, seed, **what)  # type: ignore[arg-type]
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(target=work, args=(task, theirs))
         await asyncio.to_thread(process.start)
         theirs.close()
-        told = asyncio.create_task(asyncio.to_thread(_heard, ours))
+        is_replayed = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        told = asyncio.create_task(asyncio.to_thread(_heard, ours, lambda: loop.call_soon_threadsafe(is_replayed.set)))
         if kill_after_s is not None:
+            if at_work:
+                await asyncio.wait({told, asyncio.create_task(is_replayed.wait())}, timeout=60, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.sleep(kill_after_s)
             process.kill()
         heard = await told
@@ -81,12 +88,14 @@ class _Lane:
             await asyncio.to_thread(subprocess.run, ["umount", str(self.folder)], check=True, timeout=10)
 
 
-def _heard(pipe: Connection) -> list[tuple[bytes, float]]:
+def _heard(pipe: Connection, replayed: Callable[[], object]) -> list[tuple[bytes, float]]:
     """Every message until the other end is closed."""
     messages = []
     with contextlib.suppress(EOFError, OSError):
         while True:
             messages.append(TOLD.unpack(pipe.recv_bytes()))
+            if messages[-1][0] == b"P":
+                replayed()
     return messages
 
 
@@ -140,7 +149,7 @@ def failing_syncs(runs: int) -> Outcome:
     """Three syncs of ten fail, then the worker is killed: refused is not acknowledged, and what was acknowledged before is safe."""
 
     async def each(lane: _Lane, seed: int) -> None:
-        await lane.run(0.2 + random.Random(seed).random() * _LONGEST_S, seed, bad_fsync=True)  # noqa: S311 - which moment, not a secret
+        await lane.run(0.2 + random.Random(seed).random() * _LONGEST_S, seed, at_work=True, bad_fsync=True)  # noqa: S311 - which moment, not a secret
 
     return asyncio.run(_lanes("failing fdatasync, then SIGKILL", 2, runs, each))
 
@@ -152,7 +161,7 @@ def full_disks(runs: int) -> Outcome:
         chance = random.Random(seed)  # noqa: S311 - which moment, not a secret
         with _small_disk(lane.folder):
             filler = asyncio.create_task(_fill(lane.folder, chance))
-            await lane.run(0.5 + chance.random() * _LONGEST_S, seed)
+            await lane.run(0.5 + chance.random() * _LONGEST_S, seed, at_work=True)
             await filler
 
     async def lanes() -> Outcome:
