@@ -12,6 +12,7 @@ from dashboard_app.console.components.shell import link, shell
 from dashboard_app.console.pages.jobs_state import JobsState
 from dashboard_app.console.pages.shell_state import ShellState
 from dashboard_app.console.rows.jobs import JOB_ICONS, Fact, JobChart, JobRow, LetterRow, StatusChoice
+from dashboard_app.console.words import UNKNOWN
 
 READ_EVERY_S = 3
 
@@ -201,7 +202,7 @@ def _job(row: rx.Var[JobRow]) -> rx.Component:
                     class_name="j-status",
                 ),
                 sentence(row.updated, class_name="num j-at"),
-                rx.el.span(row.took, class_name="num j-took"),
+                rx.el.span(row.took, class_name=rx.cond(row.took == UNKNOWN, "num j-took none", "num j-took")),
                 rx.el.span(row.error, class_name="cut j-error"),
                 class_name="jrow",
             ),
