@@ -7,7 +7,7 @@ import time
 from benchmarks.harness.table import Table
 from tests.faults.jobs.matrix import MATRIX
 
-COLUMNS = ("fault", "runs", "acknowledged", "refused", "lost", "backwards", "worst", "notes")
+COLUMNS = ("fault", "runs", "acknowledged", "refused", "lost", "backwards", "failed", "worst", "notes")
 
 
 def main(arguments: list[str]) -> int:

@@ -243,8 +243,9 @@ class Updater:
     async def close(self) -> None:
         """While `run` still runs: write what waits for at most 5 s; the rest is in the journal for the next start."""
         try:
-            await self.flush(_DRAIN_S)
-        except TryLater:
+            async with asyncio.timeout(_DRAIN_S):
+                await self.flush(_DRAIN_S)
+        except (TryLater, TimeoutError):
             _log.warning("%d job status updates wait in the journal for the next start", self.queued)
 
     async def release(self) -> None:

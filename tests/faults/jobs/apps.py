@@ -150,8 +150,10 @@ def stopped_apps(runs: int) -> Outcome:
                 apps.note(senders)
             outcome.worst_s = max(outcome.worst_s, took_s)
             outcome.lost += apps.lost()
-            late += code != 0 or took_s > _STOP_LIMIT_S
+            if code != 0 or took_s > _STOP_LIMIT_S:
+                late += 1
+                outcome.notes.append(f"run {seed}: exit code {code} after {took_s:.1f} s")
         outcome.backwards = apps.moved()
         outcome.notes.append(f"exit code 0 within {_STOP_LIMIT_S:g} s: {runs - late} of {runs}")
-        outcome.lost += late
+        outcome.failed += late
         return outcome

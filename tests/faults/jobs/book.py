@@ -32,7 +32,7 @@ CREATE TRIGGER note_backwards BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTIO
 
 @dataclass
 class Outcome:
-    """One kind of fault, done `runs` times. `worst_s` is the longest start or stop, as `what` says."""
+    """One kind of fault, done `runs` times. `failed`: runs that broke another promise, as the notes say. `worst_s` is the longest start or stop, as `what` says."""
 
     name: str
     runs: int = 0
@@ -40,6 +40,7 @@ class Outcome:
     refused: int = 0
     lost: int = 0
     backwards: int = 0
+    failed: int = 0
     worst_s: float = 0.0
     what: str = ""
     notes: list[str] = field(default_factory=list)
@@ -47,12 +48,12 @@ class Outcome:
     @property
     def is_well(self) -> bool:
         """Nothing lost, nothing backwards, and something was acknowledged at all."""
-        return self.runs > 0 and self.acknowledged > 0 and not self.lost and not self.backwards
+        return self.runs > 0 and self.acknowledged > 0 and not self.lost and not self.backwards and not self.failed
 
     def row(self) -> list[str | float]:
         """For a table."""
         worst = f"{self.what} {self.worst_s:.2f} s" if self.what else ""
-        return [self.name, self.runs, self.acknowledged, self.refused, self.lost, self.backwards, worst, "; ".join(self.notes)]
+        return [self.name, self.runs, self.acknowledged, self.refused, self.lost, self.backwards, self.failed, worst, "; ".join(self.notes)]
 
 
 class Book:

@@ -126,6 +126,7 @@ async def _lanes(name: str, count: int, runs: int, each: object) -> Outcome:
         sum(one.refused for one in found),
         sum(one.lost for one in found),
         moved,
+        0,
         max(one.worst_s for one in found),
         "replay",
         [f"{note} {count}" for note, count in sorted(Counter(note for one in found for note in one.notes).items())],
