@@ -91,8 +91,9 @@ class App:
             overrides=SettingStore(self.database),
         )
         self.api = build_api(self._api_deps(), [build_routes(self.console)])
-        permit = Permit(self.api, self.api.state.actions.action_of, public_health=settings.public_health)
-        self.permit = EveryAnswer(permit, self.guard.hint)
+        self._permit = Permit(self.api.state.served, self.api.state.actions.action_of, public_health=settings.public_health)
+        self.permit = EveryAnswer(self._permit, self.guard.hint)
+        self._gate: Gate | None = None
         self.supervisor = Supervisor(self.clock)
         self._storage_is_ready = asyncio.Event()
         self._notes: set[asyncio.Task[None]] = set()
@@ -109,14 +110,14 @@ class App:
         async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
             is_api_call = is_api_path(scope["path"]) if scope["type"] == "http" else scope.get("path") == EVENTS_SOCKET
             if is_api_call:
-                await self.permit(scope, receive, send)
+                await self._permit(scope, receive, send)  # the gate itself adds the hint to every answer
             elif scope["type"] == "http" and scope["path"] in addresses:
                 await pages({**scope, "path": f"{scope['path']}/", "raw_path": f"{scope['path']}/".encode()}, receive, send)
             else:
                 await pages(scope, receive, send)
 
         pages_without_session = SignIn(self.identity, self.audit, self.settings.environment, self.database.ping)
-        return Gate(
+        self._gate = Gate(
             by_path,
             identity=self.identity,
             pages=pages_without_session,
@@ -124,6 +125,20 @@ class App:
             hint=self.guard.hint,
             farewell=farewell,
         )
+        return self._gate
+
+    def in_front_of(self, whole: ASGIApp) -> ASGIApp:
+        """`whole` (Reflex, with the gate inside) for pages, sockets and the lifespan; calls of the API reach the same gate without Reflex's layers."""
+        gate = self._gate
+        if gate is None:
+            message = "there is no gate yet: `around` comes first"
+            raise RuntimeError(message)
+
+        async def front(scope: Scope, receive: Receive, send: Send) -> None:
+            is_call = scope["type"] == "http" and is_api_path(scope["path"])
+            await (gate if is_call else whole)(scope, receive, send)
+
+        return front
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:

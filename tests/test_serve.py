@@ -61,7 +61,7 @@ def build():
     if os.environ.get("FAULT") == "build":
         time.sleep(60)
 
-sys.modules["dashboard_app.dashboard_app"] = types.SimpleNamespace(app=lambda: app)
+sys.modules["dashboard_app.dashboard_app"] = types.SimpleNamespace(served=lambda: app, spillway=types.SimpleNamespace(leave=lambda: None))
 frontend.build_if_needed = build
 serve._EXIT_S, serve._STOP_S = 0.5, 4.5
 sys.exit(serve.serve(load_settings(env_file=None)))
