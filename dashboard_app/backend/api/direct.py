@@ -4,6 +4,7 @@ The routes themselves stay where they are documented and described; this layer o
 with another method or names another path goes the usual way.
 """
 
+import logging
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dashboard_app.backend.api.problems import LastResort, log, unforeseen
+from dashboard_app.backend.api.problems import LastResort, unforeseen
 from dashboard_app.backend.guard.performance import LEFT
 from dashboard_app.backend.guard.watched import Watched
+
+log = logging.getLogger(__name__)
 
 PATHS = frozenset(
     {
