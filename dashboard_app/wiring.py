@@ -32,13 +32,14 @@ from dashboard_app.backend.sources.assembly import build_sources
 from dashboard_app.backend.sources.probing import metric_units
 from dashboard_app.console import context
 from dashboard_app.console.api.routes import build_routes
-from dashboard_app.console.console import Console
+from dashboard_app.console.console import Console, breaker_limits
 from dashboard_app.demo.fleet import Fleet
 from dashboard_app.model.clock import Clock, SystemClock
 from dashboard_app.model.errors import DatabaseUnavailable
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.policy.batching import BatchLimits
+from dashboard_app.runtime.breakers import Breakers, NamedBreaker
 from dashboard_app.runtime.supervisor import Supervisor
 from dashboard_app.settings import LoadedSettings, Settings
 from dashboard_app.store.database import APPLICATION_NAME, Database
@@ -75,7 +76,10 @@ class App:
             server=ControlView(self.database.control, APPLICATION_NAME),
             is_pooled=self.database.is_pooled,
         )
-        self.sources = build_sources(self.database, self.vault, settings, self.clock, lambda: self.guard.holding(task="sources.samples"))
+        self.breakers = Breakers(breaker_limits(settings), self.clock)
+        self.sources = build_sources(
+            self.database, self.vault, settings, self.clock, lambda: self.guard.holding(task="sources.samples"), breakers=self.breakers
+        )
         self.alerts = build_alerts(
             self.database, self.guard, self.sources.sources, self.sources.probing, units=metric_units, clock=self.clock
         )
@@ -89,6 +93,7 @@ class App:
             audit=self.audit,
             origins=loaded.origins,
             overrides=SettingStore(self.database),
+            breakers=self.breakers,
         )
         self.api = build_api(self._api_deps(), [build_routes(self.console)])
         self._permit = Permit(self.api.state.served, self.api.state.actions.action_of, public_health=settings.public_health)
@@ -224,11 +229,14 @@ class App:
         self.alerts.book.on_news = self.announcer.alert
         self.sources.probing.on_change = self.announcer.source
         self.jobs.updater.on_written = self.announcer.jobs
-        for breaker in self.console.breakers:
-            breaker.on_move = lambda name, move: self.announcer.breaker(name, move.source.value, move.target.value, move.cause)
+        self.breakers.on_new(self._announce_moves)
         for name, lane in (("health", self.console.loader.health), ("metrics", self.console.loader.metrics)):
             lane.on_round(partial(self.announcer.round, name))
         broadcaster.bind(self.events.events)
+
+    def _announce_moves(self, breaker: NamedBreaker) -> None:
+        """Let the moves of a breaker become events."""
+        breaker.on_move = lambda name, move: self.announcer.breaker(name, move.source.value, move.target.value, move.cause)
 
     def _retune(self, settings: Settings) -> None:
         """Let guard, jobs and events go by changed settings at once."""
