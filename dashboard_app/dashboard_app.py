@@ -130,3 +130,8 @@ app.add_middleware(EventGate(spillway.identity, POLICY, UNATTENDED), index=0)
 check_policies(POLICY)
 app.register_lifespan_task(spillway.opened)
 spillway.console.viewers.bind(app, {name: _renderer(page) for name, page in PAGES.items()}, _is_signed_in)
+
+
+def served() -> Any:
+    """What the one port serves: Reflex with everything in it, and calls of the API past its layers."""
+    return spillway.in_front_of(app())

@@ -47,10 +47,12 @@ class Console:
         audit: AuditBook | None = None,
         origins: Mapping[str, str] | None = None,
         overrides: OverrideBook | None = None,
+        breakers: Breakers | None = None,
     ) -> None:
         """`app` is this instance's API, permit included, used unless BACKEND_URL names another server.
 
-        `origins` tells where each setting came from; `overrides` keeps what is changed while running.
+        `origins` tells where each setting came from; `overrides` keeps what is changed while running; `breakers` are this instance's,
+        those of watched services among them (None: the console's own two).
 
         Raises:
             ValueError: neither an app nor BACKEND_URL is given.
@@ -61,7 +63,7 @@ class Console:
         self.tuning = Tuning(self.live, overrides, audit, clock)
         self.snapshot = Snapshot(clock)
         self.throttle = Throttle(clock, poll_s=settings.throttle_poll_s)
-        self.breakers = Breakers(breaker_limits(settings), clock)
+        self.breakers = breakers or Breakers(breaker_limits(settings), clock)
         self.queue = RequestQueue(queue_limits(settings), clock)
         caller = Caller(
             _wire(settings, app, self.throttle), self.queue, self.breakers["api"], clock, request_timeout_s=settings.request_timeout_s
@@ -169,8 +171,8 @@ class Console:
         for lane in self.loader.lanes:
             lane.budget = caller.budget
         self.breakers["api"].on_change(self.loader.wake)
-        for breaker in self.breakers:
-            breaker.on_change(self.snapshot.touch)
+        self.breakers.on_new(lambda breaker: breaker.on_change(self.snapshot.touch))
+        self.breakers.on_gone(lambda _name: self.snapshot.touch())
         self.throttle.on_limits = self._obey
         self.throttle.on_news = self.polls.news
         self.polls.on_usage = self._note_usage

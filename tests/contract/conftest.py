@@ -26,9 +26,11 @@ from dashboard_app.backend.notify.assembly import build_channels
 from dashboard_app.backend.notify.channels import Channels
 from dashboard_app.backend.sources.assembly import SourceParts, build_sources
 from dashboard_app.backend.sources.probing import metric_units
+from dashboard_app.model.breaker import BreakerLimits
 from dashboard_app.model.clock import SystemClock
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.policy.batching import BatchLimits
+from dashboard_app.runtime.breakers import Breakers
 from dashboard_app.settings import Settings
 from dashboard_app.store.address import DatabaseAddress
 from dashboard_app.store.channels import ChannelStore
@@ -54,6 +56,7 @@ class Served:
     alerts: AlertParts
     events: EventParts
     channels: Channels
+    breakers: Breakers
 
     def client(self, role: Role | None = Role.ADMIN) -> httpx.AsyncClient:
         principal = Principal(PrincipalKind.USER, f"test {role.value}", role, 1) if role else None
@@ -70,7 +73,8 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
         settings.max_concurrent_requests, settings.admission_timeout_s, leak_threshold_s=settings.leak_threshold_s, auto_cleanup=False
     )
     guard = PoolGuard(database.engine, limits, clock, server=ControlView(database.control, APPLICATION_NAME))
-    parts = build_sources(database, Vault(settings), settings, clock)
+    breakers = Breakers(BreakerLimits(), clock)
+    parts = build_sources(database, Vault(settings), settings, clock, breakers=breakers)
     store = JobStore(database, guard.running)
     jobs_limits = BatchLimits(settings.job_batch_size, settings.job_flush_s, settings.job_batch_max, settings.job_queue_max)
     updater = Updater(store, guard, clock, jobs_limits, journal=SegmentLog(settings.data_dir / "job-journal"))
@@ -104,7 +108,7 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
     await until(alerts.evaluator._is_started.is_set)
     await until(lambda: channels.is_ready)
     try:
-        yield Served(app, Permit(app, app.state.actions.action_of), guard, database, parts, audit, alerts, events, channels)
+        yield Served(app, Permit(app, app.state.actions.action_of), guard, database, parts, audit, alerts, events, channels, breakers)
     finally:
         events.streams.close()
         await events.events.close()

@@ -9,6 +9,7 @@ from dashboard_app.backend.api.actions import ActionTable, table_of
 from dashboard_app.backend.api.alerts import alert_routes
 from dashboard_app.backend.api.audit import audit_routes
 from dashboard_app.backend.api.deps import ApiDeps
+from dashboard_app.backend.api.direct import Direct
 from dashboard_app.backend.api.docs import docs_routes
 from dashboard_app.backend.api.drill import Drill, drill_routes
 from dashboard_app.backend.api.events import event_routes
@@ -40,7 +41,8 @@ def is_api_path(path: str) -> bool:
 def build_api(deps: ApiDeps, extra_routers: Sequence[APIRouter] = ()) -> FastAPI:
     """The API, ready to be served; `extra_routers` are the console's own calls.
 
-    `app.state.actions` is its `ActionTable`; `app.state.holds` what the drill holds (None: no demo), to release at shutdown.
+    `app.state.actions` is its `ActionTable`; `app.state.holds` what the drill holds (None: no demo), to release at shutdown;
+    `app.state.served` the whole API with the short way in front, which is what to serve.
     Who asks is read from the scope (`spillway.principal`, `spillway.request_id`): the gate and `Permit` stand in front.
 
     Raises:
@@ -85,8 +87,10 @@ def _surround(app: FastAPI, deps: ApiDeps, table: ActionTable, metrics: ApiMetri
     app.add_middleware(BodyLimits, action_of=table.action_of)
     app.add_middleware(Failing, outage=outage)
     app.add_middleware(LastResort)
-    app.add_middleware(deps.guard.insight.watched, is_signed_in=_is_signed_in, on_answer=metrics.answered)
+    insight = deps.guard.insight
+    app.add_middleware(insight.watched, is_signed_in=_is_signed_in, on_answer=metrics.answered)
     app.add_middleware(EveryAnswer, hint=deps.guard.hint)
+    app.state.served = Direct(app, lambda short: insight.watched(short, is_signed_in=_is_signed_in, on_answer=metrics.answered))
 
 
 def _is_signed_in(scope: Scope) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Scope
 
 from dashboard_app.backend.events.assembly import EventParts
+from dashboard_app.backend.guard.watched import Watched
 from dashboard_app.backend.jobs.service import Jobs
 from dashboard_app.backend.notify.channels import Channels
 from dashboard_app.model.alert import Alert, AlertRule, AlertState, MetricInfo, RuleSettings
@@ -41,7 +42,7 @@ class Insight(Protocol):
         *,
         is_signed_in: Callable[[Scope], bool] | None = None,
         on_answer: Callable[[str, str, int, float], None] | None = None,
-    ) -> ASGIApp:
+    ) -> Watched:
         """`app` with its routes measured and its clients heard; `on_answer` hears method, route, status and seconds."""
 
     def performance_json(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ _PATH = "/scan/data-sources/{source_id}/guard"
 _FAILURES: dict[int | str, dict[str, Any]] = {
     409: {"description": "The source is paused: it is not asked."},
     502: {"description": "The service does not answer, not as a guard does, or not to this token; `detail` says which."},
+    503: {"description": "The service's breaker is open: it was not asked. `Retry-After` says when it is worth asking again."},
 }
 _FREED = ("closed_idle", "reclaimed", "terminated_backends")
 
