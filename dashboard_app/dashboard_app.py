@@ -18,6 +18,8 @@ from dashboard_app.console.pages import (
     channels_state,
     drill,
     drill_state,
+    events,
+    events_state,
     jobs,
     jobs_state,
     missing,
@@ -56,6 +58,7 @@ PAGES = {
     "pool": Page("/pool", "Pool", pool.page, pool_state.PoolState, pool_state),
     "breakers": Page("/breakers", "Breakers", breakers.page, breakers_state.BreakersState, breakers_state),
     "jobs": Page("/jobs", "Jobs", jobs.page, jobs_state.JobsState, jobs_state),
+    "events": Page("/events", "Events", events.page, events_state.EventsState, events_state),
     "alerts": Page("/alerts", "Alerts", alerts.page, alerts_state.AlertsState, alerts_state),
     "audit": Page("/audit", "Audit", audit.page, audit.AuditState, audit),
     "settings": Page("/settings", "Settings", settings.page, settings_state.SettingsState, settings_state),
@@ -65,7 +68,21 @@ PAGES = {
 ADDRESSES = frozenset(page.route for page in PAGES.values() if page.route != "/" and "[" not in page.route)
 STYLESHEETS = [
     f"styles/{name}.css"
-    for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail", "measured", "breakers", "jobs", "alerts", "wall")
+    for name in (
+        "tokens",
+        "base",
+        "shell",
+        "forms",
+        "sources",
+        "pool",
+        "detail",
+        "measured",
+        "breakers",
+        "jobs",
+        "events",
+        "alerts",
+        "wall",
+    )
 ]
 _MODULES = (
     shell_state,
@@ -90,6 +107,9 @@ UNATTENDED = (
     "jobs_state.read",
     "breakers_state.read",
     "channels.read",
+    "events_state.read",
+    "events_state.again",
+    "shell_state.seen",
 )
 """What open pages read by themselves every few seconds."""
 

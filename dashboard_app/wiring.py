@@ -101,6 +101,7 @@ class App:
             settings,
             self.clock,
             app=self._enter_api,
+            events=self.events.events,
             audit=self.audit,
             origins=loaded.origins,
             overrides=SettingStore(self.database),

@@ -32,6 +32,7 @@ ACTIONS: Mapping[str, Role | None] = MappingProxyType(
         "jobs.write": Role.OPERATOR,
         "jobs.dead_letters": Role.OPERATOR,
         "events.read": Role.VIEWER,
+        "events.payload": Role.OPERATOR,
         "events.write": Role.OPERATOR,
         "dashboard.read": Role.VIEWER,
         "loader.read": Role.VIEWER,

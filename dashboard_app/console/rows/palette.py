@@ -51,6 +51,7 @@ _COMMANDS = (
     _Command(Hit("page:pool", "Pool", "Page", "g p", "gauge", href="/pool")),
     _Command(Hit("page:breakers", "Breakers", "Page", "g b", "shield-check", href="/breakers")),
     _Command(Hit("page:jobs", "Jobs", "Page", "g j", "list-checks", href="/jobs")),
+    _Command(Hit("page:events", "Events", "Page", "g e", "radio", href="/events")),
     _Command(Hit("page:alerts", "Alerts", "Page", "g a", "bell", href="/alerts"), "alerts.read"),
     _Command(Hit("page:audit", "Audit", "Page", "g u", "scroll-text", href="/audit"), "audit.read"),
     _Command(Hit("page:settings", "Settings", "Page", "g t", "settings", href="/settings"), "settings.read"),
