@@ -5,6 +5,7 @@ import { Sentence, clock } from "$/public/js/live.jsx";
 
 const MOST = 500;
 const HEADER = 60;
+const REST_MS = 1500;
 
 // `rows` with a place for life each: the oldest of the list as sent whole has place 1.
 function placed(rows) {
@@ -47,10 +48,10 @@ function Parts({ parts, className }) {
 
 function Opened({ detail }) {
   return (
-    <div className="evd">
+    <div className="ef-open">
       <Parts parts={[{ name: "message id", value: detail.id }, ...detail.fields]} className="adetails" />
       {detail.items.length ? (
-        <ol className="evi">
+        <ol className="ef-items">
           {detail.items.map((item, at) => (
             <li key={at}>
               <b className="mono">{item.name}</b>
@@ -68,35 +69,35 @@ const Row = memo(function Row({ row, opens, isOpen, detail, onToggle }) {
   const style = { "--place": row.place };
   if (row.kind !== "event") {
     return (
-      <li className={`ev ev-${row.kind} t-${row.tone}`} style={style}>
-        <Sentence text={row.text} className="evr" />
+      <li className={`ef-row ef-${row.kind} t-${row.tone}`} style={style}>
+        <Sentence text={row.text} className="ef-cells" />
       </li>
     );
   }
   const cells = (
     <>
-      <time className="mono ev-at" dateTime={new Date(row.at * 1000).toISOString()} title={new Date(row.at * 1000).toISOString()}>
+      <time className="mono ef-at" dateTime={new Date(row.at * 1000).toISOString()} title={new Date(row.at * 1000).toISOString()}>
         {clock(row.at)}
       </time>
-      <span className="ev-type">
-        <span className={`evt t-${row.tone}`} title={row.type}>
+      <span className="ef-type">
+        <span className={`ef-badge t-${row.tone}`} title={row.type}>
           {row.type}
         </span>
-        {row.count > 1 ? <b className="num evc">× {grouped(row.count)}</b> : null}
+        {row.count > 1 ? <b className="num ef-count">× {grouped(row.count)}</b> : null}
       </span>
-      <span className="ev-text cut" title={row.text}>
+      <span className="ef-text cut" title={row.text}>
         {row.text}
       </span>
     </>
   );
   return (
-    <li className="ev" style={style} data-event-type={row.type}>
+    <li className="ef-row" style={style} data-event-type={row.type}>
       {opens ? (
-        <button type="button" className="evr" aria-expanded={isOpen} onClick={() => onToggle(row.seq)}>
+        <button type="button" className="ef-cells" aria-expanded={isOpen} onClick={() => onToggle(row.seq)}>
           {cells}
         </button>
       ) : (
-        <div className="evr">{cells}</div>
+        <div className="ef-cells">{cells}</div>
       )}
       {detail ? <Opened detail={detail} /> : null}
     </li>
@@ -109,9 +110,11 @@ export function EventList({ first, tail, opened, opens, nothing, filtered, isLoa
   const [isPaused, setPaused] = useState(false);
   const [isScrolled, setScrolled] = useState(false);
   const [openSeq, setOpenSeq] = useState(0);
+  const [isPointed, setPointed] = useState(false);
+  const still = useRef(0);
   const frozen = useRef(null);
   const edge = useRef(null);
-  const isFrozen = isPaused || isScrolled || openSeq !== 0;
+  const isFrozen = isPaused || isScrolled || isPointed || openSeq !== 0;
 
   if (!isFrozen || (frozen.current && frozen.current.first !== now.first)) frozen.current = null;
   else if (!frozen.current) frozen.current = now;
@@ -138,7 +141,21 @@ export function EventList({ first, tail, opened, opens, nothing, filtered, isLoa
     setOpenSeq(openSeq === seq ? 0 : seq);
   };
   const toggle = useCallback((seq) => act.current(seq), []);
+  // rows do not move under a finger: the list rests while the pointer moves over it, and while a row has the focus of the keyboard
+  const point = () => {
+    clearTimeout(still.current);
+    setPointed(true);
+    still.current = setTimeout(() => setPointed(false), REST_MS);
+  };
+  useEffect(() => () => clearTimeout(still.current), []);
+  const focus = (event) => {
+    if (!event.target.matches(":focus-visible")) return;
+    clearTimeout(still.current);
+    setPointed(true);
+  };
   const resume = () => {
+    clearTimeout(still.current);
+    setPointed(false);
     if (openSeq) onClose?.();
     setOpenSeq(0);
     setPaused(false);
@@ -146,14 +163,14 @@ export function EventList({ first, tail, opened, opens, nothing, filtered, isLoa
     setScrolled(false);
   };
   const isAuto = isFrozen && !isPaused;
-  const why = isAuto ? (openSeq ? "while a row is open" : "while scrolled") : "";
+  const why = isAuto ? (openSeq ? "while a row is open" : isScrolled ? "while scrolled" : "while you point at it") : "";
   return (
-    <div className="panel evs" data-paused={isFrozen ? "true" : "false"}>
-      <span ref={edge} className="ev-edge" />
-      <div className="evbar">
+    <div className="panel ef" data-paused={isFrozen ? "true" : "false"}>
+      <span ref={edge} className="ef-edge" />
+      <div className="ef-bar">
         <h2>Live tail</h2>
-        <p className={isFrozen ? "evp on" : "evp"} role="status" data-testid="events-state">
-          {isFrozen ? (missed ? `Paused${why ? ` ${why}` : ""}. ${grouped(missed)} new` : `Paused${why ? ` ${why}` : ""}`) : "Newest on top"}
+        <p className={isFrozen ? "ef-told on" : "ef-told"} role="status" data-testid="events-state">
+          {isFrozen ? (missed ? `Paused${why ? ` ${why}` : ""}. ${grouped(missed)} new` : `Paused${why ? ` ${why}` : ""}`) : rows.length ? "Newest on top" : ""}
         </p>
         <button type="button" className="btn sm" data-key=" " data-testid="events-pause" title="Space" onClick={isFrozen ? resume : () => setPaused(true)}>
           {isFrozen ? "Resume" : "Pause"}
@@ -161,8 +178,14 @@ export function EventList({ first, tail, opened, opens, nothing, filtered, isLoa
         </button>
       </div>
       {rows.length ? (
-        <div className={openSeq ? "evl still" : "evl"} style={{ "--rows": rows.length }}>
-          <ol className="evm" aria-label="Events, newest first" style={{ "--top": rows[0].place }}>
+        <div
+          className={openSeq ? "ef-list still" : "ef-list"}
+          style={{ "--rows": rows.length }}
+          onPointerMove={point}
+          onFocus={focus}
+          onBlur={() => setPointed(false)}
+        >
+          <ol className="ef-move" aria-label="Events, newest first" style={{ "--top": rows[0].place }}>
             {rows.map((row) => (
               <Row
                 key={`${row.kind}${row.seq}`}

@@ -1,22 +1,17 @@
 """Events as rows: when, which type, what about in one line; the figures above them; what an opened row shows. Pure."""
 
-import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 from urllib.parse import urlencode
 
-import orjson
-
-from dashboard_app.console import theme, words
+from dashboard_app.console import words
 from dashboard_app.console.feed import Entry
+from dashboard_app.console.rows.event_words import VALUE_CHARS, cut, data_of, family, fields_told, ids_told, sentence, text_of, tone
 from dashboard_app.console.rows.jobs import Fact
-from dashboard_app.model.alert import Severity
 from dashboard_app.model.event import RESET
 from dashboard_app.model.feed import FeedState
-from dashboard_app.model.pool import Level
 from dashboard_app.policy.coalesce import COUNT_FIELD, ITEMS_FIELD, id_field
 
 FIRST_ROWS = 200
@@ -27,12 +22,8 @@ QUIET_S = 60.0
 TYPES_OFFERED = 60
 _ITEMS_SHOWN = 100
 _SUMMARY_CHARS = 200
-_VALUE_CHARS = 60
 _WHOLE_CHARS = 2000
 _LONGEST_TEXT = 100
-_BATCH = re.compile(r"(.+)S_BATCH_([^_]+)")
-_ONE_WORD_BATCH = re.compile(r"(.+)_BATCH")
-_BAD_ENDS = ("_FAILED", "_ERROR", "_LOST")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +95,6 @@ class Query:
         return f"/events?{query}" if query else "/events"
 
 
-def family(event_type: str) -> str:
-    """The type of a single event, also for a batch of them: JOBS_BATCH_STARTED → JOB_STARTED."""
-    if found := _BATCH.fullmatch(event_type):
-        return f"{found[1]}_{found[2]}"
-    return found[1] if (found := _ONE_WORD_BATCH.fullmatch(event_type)) else event_type
-
-
 def matches(entry: Entry, query: Query, *, sees_payload: bool) -> bool:
     """True when the page that asks for this shows the entry. Gaps are always shown. Ids are searched by everybody, the rest by who sees it."""
     if entry.is_gap:
@@ -120,7 +104,7 @@ def matches(entry: Entry, query: Query, *, sees_payload: bool) -> bool:
     if not query.search:
         return True
     wanted = query.search.casefold()
-    told = entry.payload.decode("utf-8", "replace") if sees_payload else _ids_told(entry.type, _data(entry))
+    told = entry.payload.decode("utf-8", "replace") if sees_payload else ids_told(entry.type, data_of(entry))
     return wanted in entry.type.casefold() or wanted in str(entry.id) or wanted in told.casefold()
 
 
@@ -130,11 +114,11 @@ def row(entry: Entry, names: Mapping[int, str], *, sees_payload: bool) -> EventR
     if entry.is_gap:
         text = f"Gap here: events before {words.clock(entry.at)} are no longer kept"
         return EventRow(entry.seq, at, RESET, text, "warn", kind="gap")
-    data = _data(entry)
+    data = data_of(entry)
     count = data.get(COUNT_FIELD) if family(entry.type) != entry.type else 1
-    text = _sentence(entry.type, data, names) if sees_payload else _ids_told(entry.type, data)
+    text = sentence(entry.type, data, names) if sees_payload else ids_told(entry.type, data)
     return EventRow(
-        entry.seq, at, entry.type, _cut(text, _SUMMARY_CHARS), _tone(entry.type, data), count if isinstance(count, int) and count > 0 else 1
+        entry.seq, at, entry.type, cut(text, _SUMMARY_CHARS), tone(entry.type, data), count if isinstance(count, int) and count > 0 else 1
     )
 
 
@@ -164,7 +148,7 @@ def tail_of(entries: Iterable[Entry], query: Query, seen: int, names: Mapping[in
 
 def detail(entry: Entry) -> Detail:
     """What an opened row shows."""
-    data = _data(entry)
+    data = data_of(entry)
     if not data:
         note = "Its data was too large to be kept here." if not entry.payload else "It has no data."
         return Detail(entry.seq, str(entry.id), note=note)
@@ -172,7 +156,7 @@ def detail(entry: Entry) -> Detail:
     is_batch = family(entry.type) != entry.type and isinstance(data.get(COUNT_FIELD), int)
     items = _items(data, key) if is_batch else []
     hidden = {key, ITEMS_FIELD} if items else set()
-    fields = [Part(name, _text(value, _WHOLE_CHARS)) for name, value in data.items() if name not in hidden]
+    fields = [Part(name, text_of(value, _WHOLE_CHARS)) for name, value in data.items() if name not in hidden]
     left = len(items) - _ITEMS_SHOWN
     return Detail(entry.seq, str(entry.id), fields, items[:_ITEMS_SHOWN], f"and {words.count(left)} more" if left > 0 else "")
 
@@ -186,8 +170,8 @@ def _items(data: Mapping[str, Any], key: str) -> list[Part]:
     size = max(len(ids or ()), len(own or ()))
     return [
         Part(
-            _text(ids[place], _VALUE_CHARS) if ids is not None and place < len(ids) else str(place + 1),
-            _fields_told(own[place]) if own is not None and place < len(own) else "",
+            text_of(ids[place], VALUE_CHARS) if ids is not None and place < len(ids) else str(place + 1),
+            fields_told(own[place]) if own is not None and place < len(own) else "",
         )
         for place in range(size)
     ]
@@ -206,7 +190,7 @@ def facts(stats: Mapping[str, Any]) -> list[Fact]:
             f"{words.percent(100 * saved / published)} of the messages" if published else "none yet",
         ),
         Fact("Lost", words.count(lost), "too many waited" if lost else "none", "bad" if lost else "n"),
-        Fact("Subscribers", words.count(stats["subscribers"]), "read the stream now"),
+        Fact("Subscribers", words.count(stats["subscribers"]), "beside this console"),
     ]
 
 
@@ -258,100 +242,3 @@ def empty_words(query: Query, newest_at: datetime | None) -> str:
         parts += [f"'{query.search}'"] if query.search else []
         return f"No event of {' with '.join(parts)} has come since." if query.type else f"No event with {parts[0]} has come since."
     return "Quiet. No event yet." if newest_at is None else f"Quiet. Last event {words.clock(newest_at)}."
-
-
-# ---- words of one event
-
-
-def _sentence(event_type: str, data: Mapping[str, Any], names: Mapping[int, str]) -> str:
-    """One line about an event: in words for Spillway's own, by its fields for others."""
-    told = _OWN.get(event_type)
-    if told is not None:
-        try:
-            return told(data, names)
-        except (KeyError, TypeError, ValueError):
-            pass  # somebody else publishes under this name: its fields speak
-    return _fields_told(data, first=f"{id_field(family(event_type))}s", without=(COUNT_FIELD, ITEMS_FIELD))
-
-
-def _level(data: Mapping[str, Any], _names: Mapping[int, str]) -> str:
-    return f"{data['previous']} → {data['level']} at {words.percent(float(data['usage_percent']), 1)}"
-
-
-def _alert(data: Mapping[str, Any], _names: Mapping[int, str]) -> str:
-    return f"{data['severity']}: {data['message']}"
-
-
-def _breaker(data: Mapping[str, Any], _names: Mapping[int, str]) -> str:
-    cause = str(data.get("cause") or "").replace("_", " ")
-    return f"{data['name']}: {data['from']} → {data['to']}" + (f" ({cause})" if cause else "")
-
-
-def _source(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
-    return f"{names.get(data['source_id'], 'source ' + str(data['source_id']))}: {data.get('previous') or 'unknown'} → {data['status']}"
-
-
-def _round(data: Mapping[str, Any], _names: Mapping[int, str]) -> str:
-    return f"{data['lane']}: {data['done']} done, {data['failed']} failed in {words.duration(float(data['duration_s']))}"
-
-
-_OWN = {
-    "LEVEL_CHANGED": _level,
-    "ALERT_OPENED": _alert,
-    "ALERT_RESOLVED": _alert,
-    "BREAKER_CHANGED": _breaker,
-    "SOURCE_CHANGED": _source,
-    "ROUND_FINISHED": _round,
-}
-"""What Spillway itself publishes → its words."""
-
-
-def _tone(event_type: str, data: Mapping[str, Any]) -> str:
-    """The colour of a type's badge: only what needs a person has one."""
-    single = family(event_type)
-    if single == "ALERT_OPENED" and data.get("severity") in set(Severity):
-        return theme.SEVERITY[Severity(data["severity"])].tone
-    if single == "LEVEL_CHANGED" and data.get("level") in set(Level):
-        return theme.LEVEL[Level(data["level"])].tone
-    if single == "BREAKER_CHANGED":
-        return "bad" if data.get("to") == "open" else "n"
-    if single == "SOURCE_CHANGED":
-        return {"unhealthy": "bad", "degraded": "warn"}.get(str(data.get("status")), "n")
-    return "bad" if single.endswith(_BAD_ENDS) else "n"
-
-
-def _ids_told(event_type: str, data: Mapping[str, Any]) -> str:
-    """Only the ids, for who may not see the rest."""
-    key = id_field(family(event_type))
-    found = {name: data[name] for name in (key, f"{key}s") if key and name in data}
-    return _fields_told(found)
-
-
-def _fields_told(data: object, first: str = "", without: Sequence[str] = ()) -> str:
-    """The fields of an object in one line."""
-    if not isinstance(data, dict):
-        return _text(data, _VALUE_CHARS)
-    names = sorted((name for name in data if name not in without), key=lambda name: name != first)
-    return " · ".join(f"{name} {_text(data[name], _VALUE_CHARS)}" for name in names)
-
-
-def _text(value: object, most: int) -> str:
-    """A value in a few characters."""
-    if isinstance(value, list) and all(isinstance(one, (int, str)) and not isinstance(one, bool) for one in value):
-        return _cut(", ".join(map(str, value)), most)
-    return _cut(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), most)
-
-
-def _cut(text: str, most: int) -> str:
-    """At most so many characters, on one line."""
-    line = " ".join(text[: most * 2].split())
-    return line if len(line) <= most and len(text) <= most * 2 else f"{line[: most - 1]}…"
-
-
-def _data(entry: Entry) -> dict[str, Any]:
-    """The data of a message; an empty object when it was too large to keep."""
-    try:
-        found = orjson.loads(entry.payload)
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
