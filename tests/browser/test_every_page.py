@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import NARROW, WIDE, calm, faces, fits, violations
 
-PATHS = ("/", "/sources/1", "/pool", "/breakers", "/jobs", "/alerts", "/audit", "/settings", "/drill")
+PATHS = ("/", "/sources/1", "/pool", "/breakers", "/jobs", "/events", "/alerts", "/audit", "/settings", "/drill")
 ONCE = ("throttling-level", "pool-usage", "breaker-indicator")
 TEST_IDS = "[...document.querySelectorAll('[data-testid]')].map((one) => one.dataset.testid)"
 MANY = {"source-card", "alert-row", "breaker-card", "breaker-menu"}
