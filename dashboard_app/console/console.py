@@ -199,6 +199,7 @@ class Console:
         api.on_change(feed.wake)
         feed.on_message, feed.on_entry = self.reactions.hear, lambda: self.viewers.news("events")
         feed.on_state, feed.on_lost = self.snapshot.touch, self.polls.suspect
+        self.reactions.knows = self.snapshot.has_status
         self.reactions.acts = {
             "LEVEL": self._level_changed,
             "ALERT": self.alert_poll.news,

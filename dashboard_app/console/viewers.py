@@ -59,6 +59,7 @@ class Viewers:
         self._app: PushApp | None = None
         self._is_valid: Callable[[str], Awaitable[bool]] | None = None
         self._news: dict[str, int] = {}
+        self._hidden: set[str] = set()
         self._bell = Wake(clock)
         self._pushes: set[asyncio.Task[None]] = set()
         self.on_first: Callable[[], None] = lambda: None
@@ -82,8 +83,7 @@ class Viewers:
             return
         is_first, kept = not self.count, dict(params or {})
         in_view = _ids((*visible, *kept.get("visible", ()), kept.get("source_id")))
-        before = self._viewers.get(client_token)
-        is_hidden = before is not None and before.is_hidden
+        is_hidden = client_token in self._hidden
         self._viewers[client_token] = _Viewer(page, kept, session, self._version(page), is_hidden, visible=in_view)
         self._bell.ring()
         if is_first:
@@ -95,6 +95,9 @@ class Viewers:
 
     def show(self, client_token: str, *, is_shown: bool) -> None:
         """Take note that this client's page came in sight, or went out of it; what it missed is sent when it comes back."""
+        self._hidden.discard(client_token)
+        if not is_shown and len(self._hidden) < VIEWERS_AT_MOST:
+            self._hidden.add(client_token)  # also of a page that is not followed yet: opened in a tab behind
         viewer = self._viewers.get(client_token)
         if viewer is None or viewer.is_hidden is not is_shown:
             return
@@ -136,6 +139,7 @@ class Viewers:
         connected = self._app.event_namespace.token_to_sid
         for token in [token for token in self._viewers if token not in connected]:
             del self._viewers[token]
+        self._hidden &= connected.keys()
 
     def _push_changes(self) -> None:
         """Start a push to every page that has not seen the newest version and is not being pushed to."""

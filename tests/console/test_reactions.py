@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 
+import orjson
 import pytest
 
 from dashboard_app.console.client.feed import FeedMessage
@@ -25,9 +26,12 @@ class Setup:
         self.reactions = Reactions(self.clock)
         self.reactions.acts = {kind: lambda kind=kind: self.acts.update([kind]) for kind in ("LEVEL", "ALERT", "SOURCE", "JOB")}
 
+    def tell(self, event_type: str, **data: object) -> None:
+        self.reactions.hear(FeedMessage(1, event_type, orjson.dumps(data)))
+
     def hear(self, *types: str) -> None:
         for event_type in types:
-            self.reactions.hear(FeedMessage(1, event_type, b"{}"))
+            self.tell(event_type, source_id=1, status="unhealthy")
 
 
 @pytest.fixture
@@ -89,6 +93,22 @@ async def test_the_console_reads_what_the_news_is_about(tmp_path):
     assert console.loader._has_list_news
     assert all(bell._rung.is_set() for bell in (console.polls._config_bell, console.polls._status_bell, console.alert_poll._bell))
     await console.backend.close()
+
+
+async def test_what_is_known_of_a_source_already_is_no_news(setup):
+    setup.reactions.knows = lambda source_id, status: (source_id, status) in {(1, "healthy"), (2, "unhealthy")}
+    setup.tell("SOURCE_CHANGED", source_id=1, status="healthy", previous="unknown")
+    setup.tell("SOURCES_BATCH_CHANGED", source_ids=[1, 2], batch_count=2, items=[{"status": "healthy"}, {"status": "unhealthy"}])
+    setup.tell("SOURCE_CHANGED", source_id="x", status="healthy")
+    setup.tell("SOURCES_BATCH_CHANGED", source_ids=7)
+    await setup.clock.advance(1)
+    assert setup.acts == {}
+    setup.tell("SOURCES_BATCH_CHANGED", source_ids=[1, 2], batch_count=2, status="healthy")
+    await setup.clock.advance(1)
+    assert setup.acts == {"SOURCE": 1}
+    setup.reactions.hear(FeedMessage(9, RESET, b"{}"))
+    await setup.clock.advance(1)
+    assert setup.acts["SOURCE"] == 2
 
 
 class Lists:

@@ -128,6 +128,9 @@ async def test_a_page_out_of_sight_gets_nothing_and_catches_up_when_it_comes_bac
     await setup.clock.advance(1)
     assert setup.rendered == [("a", "next")]
     assert (setup.viewers.count, len(first)) == (1, 3)
+    setup.viewers.show("b", is_shown=False)
+    setup.viewers.watch("b", "pool")
+    assert setup.viewers.count == 1
 
 
 async def test_news_for_one_page_goes_to_the_pages_of_that_name_only(setup: Setup) -> None:
