@@ -188,7 +188,7 @@ def test_the_figures_say_what_batching_saved_and_what_was_lost():
     }
     worse = {fact.label: fact for fact in rows.facts(STATS | {"batcher_events_lost": 3, "waiting": 5})}
     assert worse["Lost"].tone == "bad"
-    assert worse["Published"].note == "5 wait to go out"
+    assert worse["Published"].note == "5 waiting to go out"
     assert rows.facts(STATS | {"published_total": 0})[2].note == "none yet"
 
 

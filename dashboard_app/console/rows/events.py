@@ -182,14 +182,14 @@ def facts(stats: Mapping[str, Any]) -> list[Fact]:
     saved, published = stats["batcher_events_saved"], stats["published_total"]
     lost, waiting = stats["batcher_events_lost"], stats.get("waiting", 0)
     return [
-        Fact("Published", words.count(published), f"{words.count(waiting)} wait to go out" if waiting else "since the server's start"),
+        Fact("Published", words.count(published), f"{words.count(waiting)} waiting to go out" if waiting else "since the server's start"),
         Fact("Batched", words.count(stats["batcher_events_batched"]), f"in {words.plural(stats['batcher_batches_created'], 'message')}"),
         Fact(
             "Saved by batching",
             words.count(saved),
             f"{words.percent(100 * saved / published)} of the messages" if published else "none yet",
         ),
-        Fact("Lost", words.count(lost), "too many waited" if lost else "none", "bad" if lost else "n"),
+        Fact("Lost", words.count(lost), "refused, or not kept" if lost else "none", "bad" if lost else "n"),
         Fact("Subscribers", words.count(stats["subscribers"]), "beside this console"),
     ]
 
@@ -217,7 +217,7 @@ def verdict(stats: Mapping[str, Any] | None, state: FeedState, newest_at: dateti
     if lost:
         return Verdict(
             f"{words.plural(lost, 'event was', 'events were')} lost",
-            lede or "More waited than may wait; their publishers were told.",
+            lede or "They were refused because too many waited, or left memory before they could be kept.",
             "bad",
         )
     if newest_at is None:
