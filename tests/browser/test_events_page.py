@@ -7,10 +7,11 @@ import re
 import httpx
 from playwright.async_api import expect
 
-from tests.browser.conftest import NARROW, PASSWORD, calm, violations
+from tests.browser.conftest import NARROW, PASSWORD, calm, fits, violations
+from tests.instance import PLAIN
 
 MARKS = """() => {
-  window.seen = { updates: 0, rows: 0, shift: 0, last: 0 };
+  window.seen = { updates: 0, rows: 0, shift: 0, last: 0, moved: [] };
   new MutationObserver((changes) => {
     // what one answer of the server changes comes in one frame or two
     const now = performance.now();
@@ -19,7 +20,13 @@ MARKS = """() => {
     for (const change of changes) for (const node of change.addedNodes) if (node.matches?.("[data-event-type]")) seen.rows += 1;
   }).observe(document.body, { childList: true, subtree: true, characterData: true, attributes: true });
   new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) if (!entry.hadRecentInput) seen.shift += entry.value;
+    // a message in the corner moves those above it: that is no part of the page
+    for (const entry of list.getEntries()) {
+      const moved = entry.sources.map((one) => one.node).filter((node) => node && !node.closest?.(".toasts"));
+      if (entry.hadRecentInput || !moved.length) continue;
+      seen.shift += entry.value;
+      seen.moved.push(...moved.map((node) => node.className || node.nodeName));
+    }
   }).observe({ type: "layout-shift", buffered: false });
   seen.began = performance.now();
 }"""
@@ -37,7 +44,7 @@ async def hundred_a_second(instance):
     headers = {"Authorization": f"Bearer {instance.token('operator')}"}
 
     async def run():
-        async with httpx.AsyncClient(base_url=instance.url, headers=headers, timeout=15) as api:
+        async with httpx.AsyncClient(base_url=instance.url, headers=headers, timeout=15, verify=PLAIN) as api:
             number = 0
             while True:
                 kinds = ("JOB_STARTED", "PAGE_DRAWN", "CACHE_CLEARED", "IMPORT_DONE")
@@ -59,15 +66,15 @@ async def test_events_come_in_live_open_to_their_parts_are_filtered_and_paused(c
     async with visit(console) as v:
         await v.sign_in(path="/events")
         page = v.page
-        await expect(page.locator("[data-feed='on']")).to_contain_text("Connected", timeout=20_000)
+        await expect(page.locator("[data-feed='on']")).to_contain_text("Connected")
         publish(backend, *({"type": "PARCEL_SENT", "data": {"parcel_id": number, "to": f"street {number}"}} for number in range(3)))
         row = page.locator("[data-event-type='PARCELS_BATCH_SENT']").first
-        await expect(row).to_contain_text("parcel_ids 0, 1, 2", timeout=10_000)
+        await expect(row).to_contain_text("parcel_ids 0, 1, 2")
         await row.get_by_role("button").click()
         await expect(row.get_by_role("listitem")).to_have_text(["0to street 0", "1to street 1", "2to street 2"])
         await expect(page.get_by_test_id("events-state")).to_contain_text("Paused while a row is open")
         publish(backend, {"type": "PARCEL_LOST", "data": {"parcel_id": 9}})
-        await expect(page.get_by_test_id("events-state")).to_have_text(re.compile(r"row is open. \d+ new"), timeout=10_000)
+        await expect(page.get_by_test_id("events-state")).to_have_text(re.compile(r"row is open. \d+ new"))
         assert await page.locator("[data-event-type='PARCEL_LOST']").count() == 0
         await page.get_by_test_id("events-pause").click()
         await expect(page.locator("[data-event-type='PARCEL_LOST']").first).to_be_visible()
@@ -91,10 +98,10 @@ async def test_a_viewer_sees_types_and_ids_but_no_payload(backend, visit):
         await expect(v.page.get_by_test_id("events-state")).to_be_visible(timeout=20_000)
         publish(backend, {"type": "LETTER_SENT", "data": {"letter_id": 7, "secret": "hunter2"}})
         row = v.page.locator("[data-event-type='LETTER_SENT']").first
-        await expect(row).to_contain_text("letter_id 7", timeout=10_000)
+        await expect(row).to_contain_text("letter_id 7")
         assert await row.get_by_role("button").count() == 0
         assert "hunter2" not in await v.page.content()
-        assert not await v.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        await fits(v.page)
 
 
 async def test_at_a_hundred_events_a_second_the_page_changes_four_times_a_second_at_most_and_nothing_shifts(backend, visit):
@@ -110,7 +117,7 @@ async def test_at_a_hundred_events_a_second_the_page_changes_four_times_a_second
         assert seen["updates"] <= 4 * seen["took"] + 1, seen
         assert seen["shift"] == 0, seen
         await page.mouse.wheel(0, 900)
-        await expect(page.get_by_test_id("events-state")).to_contain_text("Paused while scrolled", timeout=10_000)
+        await expect(page.get_by_test_id("events-state")).to_contain_text("Paused while scrolled")
         await page.get_by_test_id("events-pause").click()
         await expect(page.get_by_test_id("events-state")).to_have_text("Newest on top")
         assert await page.locator("[data-event-type]").count() <= 500
