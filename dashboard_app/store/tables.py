@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Double,
+    FetchedValue,
     ForeignKey,
     Identity,
     Index,
@@ -147,6 +148,7 @@ audit = Table(
     Column("result", Text, nullable=False),
     Column("request_id", Text, nullable=False, server_default=""),
     Column("details", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("hash", LargeBinary, nullable=False, server_default=FetchedValue()),
     Index(None, "actor", "id"),
     Index(None, "action", "id"),
 )
