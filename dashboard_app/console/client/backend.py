@@ -1,6 +1,7 @@
 """The contract as typed calls: what the console knows of the server it reads from."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -58,6 +59,11 @@ class AuditBook(Protocol):
         details: Mapping[str, object] | None = None,
     ) -> None:
         """Keep one row."""
+
+    def act(
+        self, principal: Principal, action: str, target: str, *, request_id: str = "", details: Mapping[str, object] | None = None
+    ) -> AbstractAsyncContextManager[dict[str, Any]]:
+        """Keep one row of what the block does: before it begins, and closed when it ends."""
 
 
 _PLAINLY = ReadHow()
@@ -316,15 +322,10 @@ class Backend:
 
     async def audited(self, principal: Principal, action: str, target: str, act: Callable[[], Awaitable[Value]]) -> Value:
         """Do it and, when the server is another machine's, write down who did what here, failures too."""
-        result = "ok"
-        try:
+        if not self.is_remote or self._audit is None:
             return await act()
-        except SpillwayError as failure:
-            result = failure.code
-            raise
-        finally:
-            if self.is_remote and self._audit is not None:
-                await self._audit.record(principal, action, target, result)
+        async with self._audit.act(principal, action, target):
+            return await act()
 
 
 def _service(source_id: int) -> str:
