@@ -9,6 +9,7 @@ import reflex as rx
 from dashboard_app import wiring
 from dashboard_app.access.event_gate import FAREWELL, EventGate, check_policies
 from dashboard_app.console.pages import (
+    account,
     alert_rules_state,
     alerts,
     alerts_state,
@@ -35,6 +36,8 @@ from dashboard_app.console.pages import (
     source_state,
     sources,
     sources_state,
+    tokens,
+    users,
     wall,
 )
 from dashboard_app.settings import load_settings
@@ -58,6 +61,9 @@ PAGES = {
     "jobs": Page("/jobs", "Jobs", jobs.page, jobs_state.JobsState, jobs_state),
     "alerts": Page("/alerts", "Alerts", alerts.page, alerts_state.AlertsState, alerts_state),
     "audit": Page("/audit", "Audit", audit.page, audit.AuditState, audit),
+    "users": Page("/users", "Users", users.page, users.UsersState, users),
+    "tokens": Page("/tokens", "API tokens", tokens.page, tokens.TokensState, tokens),
+    "account": Page("/account", "Your account", account.page, account.AccountState, account),
     "settings": Page("/settings", "Settings", settings.page, settings_state.SettingsState, settings_state),
     "drill": Page("/drill", "Drill", drill.page, drill_state.DrillState, drill_state),
     "wall": Page("/wall", "Wall", wall.page, wall.WallState, wall),
@@ -65,7 +71,21 @@ PAGES = {
 ADDRESSES = frozenset(page.route for page in PAGES.values() if page.route != "/" and "[" not in page.route)
 STYLESHEETS = [
     f"styles/{name}.css"
-    for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail", "measured", "breakers", "jobs", "alerts", "wall")
+    for name in (
+        "tokens",
+        "base",
+        "shell",
+        "forms",
+        "sources",
+        "pool",
+        "detail",
+        "measured",
+        "breakers",
+        "jobs",
+        "alerts",
+        "people",
+        "wall",
+    )
 ]
 _MODULES = (
     shell_state,

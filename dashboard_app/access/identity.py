@@ -13,17 +13,18 @@ from dataclasses import replace
 from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
 
-from dashboard_app.access.accounts import TOKEN_PREFIX, Accounts, digest
+from dashboard_app.access.accounts import TOKEN_PREFIX, digest
 from dashboard_app.access.audit import Audit
 from dashboard_app.access.checker import CHECK_LIMIT_S, Checker
 from dashboard_app.access.known import GOOD_S, SESSION_IDLE, SESSION_LIFE, Known, KnownCredentials
 from dashboard_app.access.login_limit import LoginLimit
+from dashboard_app.access.own_account import OwnAccount, shown_agent
 from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.vault import Vault
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import DatabaseUnavailable, NotSignedIn
 from dashboard_app.model.secret import Secret
-from dashboard_app.model.user import Principal, PrincipalKind
+from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.settings import Settings
 from dashboard_app.store.credentials import ended
 from dashboard_app.store.database import Database
@@ -41,15 +42,14 @@ _MAX_UNWRITTEN = 1000
 _MAX_COOKIE = 200
 
 
-class Identity(Accounts):
+class Identity(OwnAccount):
     """Says who asks, signs people in and out, and keeps both working while the database is away."""
 
     def __init__(self, database: Database, settings: Settings, clock: Clock, *, audit: Audit, vault: Vault, passwords: Passwords) -> None:
         """No I/O."""
-        super().__init__(database, clock, passwords, audit)
+        super().__init__(database, clock, passwords, audit, LoginLimit(settings.rate_limit_login))
         self._database = database
         self._vault = vault
-        self._limit = LoginLimit(settings.rate_limit_login)
         is_https = (settings.public_url or "").startswith("https://")
         self.cookie_name = "__Host-spillway_session" if is_https else "spillway_session"
         self.cookie_is_secure = is_https
@@ -108,22 +108,23 @@ class Identity(Accounts):
 
     # -- in and out -------------------------------------------------------------------------------------------------------------
 
-    async def sign_in(self, email: str, password: str | Secret, address: str) -> str:
+    async def sign_in(self, email: str, password: str | Secret, address: str, user_agent: str = "") -> str:
         """The value of a new session cookie. Works from memory while the database is away.
 
         Raises:
             NotSignedIn: email or password is not right (same words and time for an unknown email); says how many tries are left.
-            RateLimited: no try left for this address; says in how many seconds.
+            RateLimited: no try left for this address or account; says in how many seconds.
             DatabaseUnavailable: the database is away and no account is known here.
 
         """
         secret = password if isinstance(password, Secret) else Secret(password)
-        with self._limit.one_try(address):
+        account = email.strip().lower()
+        with self._limit.one_try(address, "" if self._is_spared(account, address) else account):
             record = await self._account(email.strip())
             is_right = await self._passwords.matches(record.password_hash if record else None, secret)
             if record is None or not is_right or record.user.disabled:
                 raise NotSignedIn("Email or password is not right.")
-        return await self._begin_session(record, address)
+        return await self._begin_session(record, address, shown_agent(user_agent))
 
     async def sign_out(self, session_id: str) -> None:
         """End a session (by `Principal.session_id`) at once; the table hears of it when it can."""
@@ -222,8 +223,9 @@ class Identity(Accounts):
 
     def _known_session(self, record: SessionRecord) -> Known:
         """A row as an entry."""
-        principal = Principal(PrincipalKind.USER, record.email, record.role, record.user_id, record.id_hash)
-        return Known(record.id_hash, principal, self._clock.monotonic(), record.expires_at, record.last_seen_at)
+        principal = Principal(PrincipalKind.USER, record.email, record.role, record.user_id, record.id_hash, record.proved_at)
+        seen = record.last_seen_at
+        return Known(record.id_hash, principal, self._clock.monotonic(), record.expires_at, seen, address=record.address)
 
     def _known_token(self, record: TokenRecord) -> Known:
         """A row as an entry."""
@@ -243,12 +245,21 @@ class Identity(Accounts):
             raise DatabaseUnavailable("The database does not answer, and accounts were last read too long ago to sign in without it.")
         return self._users.get(email.lower())
 
-    async def _begin_session(self, record: UserRecord, address: str) -> str:
+    def _is_spared(self, account: str, address: str) -> bool:
+        """True when the tries of this account do not count: at an address that it is signed in at, and for the last admin anywhere."""
+        record = self._users.get(account)
+        if record is None:
+            return False
+        admins = [one for one in self._users.values() if one.user.role is Role.ADMIN and not one.user.disabled]
+        return admins == [record] or any(one.address == address and one.principal.user_id == record.user.id for one in self._sessions)
+
+    async def _begin_session(self, record: UserRecord, address: str, user_agent: str) -> str:
         """The cookie of a new session of this user. Raises DatabaseUnavailable when too many wait to be written."""
         if len(self._unwritten) >= _MAX_UNWRITTEN:
             raise DatabaseUnavailable("Too many sessions wait for the database.")
         secret, now, user = secrets.token_urlsafe(32), self._clock.now(), record.user
-        row = SessionRecord(digest(secret), user.id, user.email, user.role, False, address, now, now, now + SESSION_LIFE)
+        ends = now + SESSION_LIFE
+        row = SessionRecord(digest(secret), user.id, user.email, user.role, False, address, now, now, ends, user_agent, now)
         self._unwritten[row.id_hash] = row
         self._sessions.put(replace(self._known_session(row), is_written=False))
         if self._is_reachable:
@@ -323,6 +334,11 @@ class Identity(Accounts):
         """Let open sockets of a session know that it ended."""
         for watcher in self._watchers.get(key, ()):
             watcher.set()
+
+    def _session_over(self, key: str) -> None:
+        """Take it out of memory, too."""
+        self._end_session(key)
+        self._unwritten.pop(key, None)
 
     async def _sign_out_everywhere(self, record: UserRecord) -> None:
         """End every session of the user, in memory first."""

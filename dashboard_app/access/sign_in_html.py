@@ -50,6 +50,19 @@ def setup_page(environment: str, token: str, email: str = "", error: str = "") -
     return _document("First sign-in", environment, _notices(intro, error) + form)
 
 
+def password_page(environment: str, token: str, email: str, error: str = "") -> str:
+    """The page of a link from an admin: sets a password."""
+    form = (
+        '<form method="post" action="/password">'
+        f'<input type="hidden" name="token" value="{escape(token)}">'
+        f'<input type="hidden" name="email" value="{escape(email)}" autocomplete="username">'
+        + _field("password", "New password, 8 characters or more", "password", "new-password", "", testid="password-new", autofocus=True)
+        + '<button type="submit" data-testid="password-submit">Set the password</button></form>'
+    )
+    intro = f"Choose a password for {email}. This link works once; the account is signed out everywhere."
+    return _document("Set a password", environment, _notices(intro, error) + form)
+
+
 def message_page(environment: str, title: str, text: str) -> str:
     """A page that only says something, with a way to the sign-in."""
     return _document(title, environment, f'<p class="notice" role="status">{_with_code(text)}</p><p><a href="/login">Sign in</a></p>')

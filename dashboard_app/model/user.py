@@ -52,6 +52,7 @@ class User:
     role: Role
     disabled: bool
     created_at: datetime
+    last_sign_in_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +64,4 @@ class Principal:
     role: Role
     user_id: int | None = None
     session_id: str = ""
+    proved_at: datetime | None = None

@@ -14,6 +14,8 @@ ACTIONS: Mapping[str, Role | None] = MappingProxyType(
         "docs.read": None,
         "session.read": Role.VIEWER,
         "session.end": Role.VIEWER,
+        "account.read": Role.VIEWER,
+        "account.write": Role.VIEWER,
         "console.watch": Role.VIEWER,
         "sources.read": Role.VIEWER,
         "sources.check": Role.OPERATOR,

@@ -97,6 +97,7 @@ users = Table(
     Column("disabled", Boolean, nullable=False, server_default=text("false")),
     _at("created_at", stamped=True),
     _at("updated_at", stamped=True),
+    _at("last_sign_in_at", nullable=True),
 )
 Index("users_email_lower_key", func.lower(users.c.email), unique=True)
 
@@ -109,6 +110,8 @@ sessions = Table(
     _at("created_at", stamped=True),
     _at("last_seen_at", stamped=True),
     _at("expires_at"),
+    Column("user_agent", Text, nullable=False, server_default=""),
+    _at("proved_at", stamped=True),
 )
 
 api_tokens = Table(
@@ -130,6 +133,17 @@ setup_links = Table(
     "setup_links",
     metadata,
     Column("token_hash", String(64), primary_key=True),
+    _at("created_at", stamped=True),
+    _at("expires_at"),
+    _at("used_at", nullable=True),
+)
+
+account_links = Table(
+    "account_links",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_by", Text, nullable=False, server_default=""),
     _at("created_at", stamped=True),
     _at("expires_at"),
     _at("used_at", nullable=True),

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Scope
 
+from dashboard_app.access.identity import Identity
 from dashboard_app.backend.events.assembly import EventParts
 from dashboard_app.backend.guard.watched import Watched
 from dashboard_app.backend.jobs.service import Jobs
@@ -347,7 +348,7 @@ class ApiDeps:
     """Everything the API calls. `readiness` gives the reasons why the process cannot serve yet; none: it can.
 
     `ping` answers the milliseconds of one round trip over the control pool and raises DatabaseUnavailable. Without `jobs`,
-    `events` or `channels` their calls do not exist.
+    `events`, `channels` or `identity` their calls do not exist.
     """
 
     settings: Settings
@@ -362,6 +363,7 @@ class ApiDeps:
     audit: Audit
     alerts: Alerts
     jobs: Jobs | None = None
+    identity: Identity | None = None
     events: EventParts | None = None
     channels: Channels | None = None
     readiness: Callable[[], list[str]] = _nothing_missing

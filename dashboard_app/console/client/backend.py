@@ -23,7 +23,7 @@ from dashboard_app.console.client.contract import (
 )
 from dashboard_app.console.client.notifications import NotificationCalls
 from dashboard_app.console.client.reading import ReadHow, bulk_call, one_call
-from dashboard_app.model.errors import BackendFailed, NotFound, SpillwayError
+from dashboard_app.model.errors import BackendFailed, NotFound
 from dashboard_app.model.health import Health, Metrics
 from dashboard_app.model.pool import ThrottlingConfig
 from dashboard_app.model.pooler import PoolerAct

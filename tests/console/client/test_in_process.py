@@ -14,7 +14,17 @@ from dashboard_app.backend.guard.clients import parse as parse_client
 from dashboard_app.console.client.caller import CONSOLE
 from dashboard_app.console.console import Console
 from dashboard_app.model.clock import SystemClock
-from dashboard_app.model.errors import BackendFailed, Conflict, Forbidden, InvalidInput, KindNotSupported, NotFound, Refused, SpillwayError, TooLarge
+from dashboard_app.model.errors import (
+    BackendFailed,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    KindNotSupported,
+    NotFound,
+    Refused,
+    SpillwayError,
+    TooLarge,
+)
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.source import SourceKind, SourceSettings
 from dashboard_app.model.user import Principal, PrincipalKind, Role
