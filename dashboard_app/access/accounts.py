@@ -13,7 +13,7 @@ from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import Conflict, InvalidInput, NotFound, Refused
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role, User, is_email
-from dashboard_app.policy.permission import require
+from dashboard_app.policy.permission import require, require_proof
 from dashboard_app.store.account_links import AccountLinkStore
 from dashboard_app.store.database import Database
 from dashboard_app.store.sessions import SessionStore
@@ -85,7 +85,7 @@ class Accounts:
 
     async def invite(self, email: str, role: Role, *, name: str = "", by: Principal, request_id: str = "") -> tuple[User, Link]:
         """A new account without a password, and the link by which its person sets one. Raises InvalidInput, Conflict."""
-        require(by, "users.write")
+        self._may(by, "users.write")
         email, name = checked_email(email), _checked_name(name, empty=True)
         async with self._audit.act(by, "user.add", email, request_id=request_id, details={"role": role.value, "by": "link"}):
             record = await self._user_store.insert(email, name, role, Secret(""))
@@ -94,7 +94,7 @@ class Accounts:
 
     async def password_link(self, user_id: int, *, by: Principal, request_id: str = "") -> tuple[User, Link]:
         """A link by which a person sets a new password; older ones lose their power, sessions stay. Raises NotFound, Conflict: disabled."""
-        require(by, "users.write")
+        self._may(by, "users.write")
         user = await self.user(user_id)
         if user.disabled:
             raise Conflict("This account is disabled; let it in first.")
@@ -125,7 +125,7 @@ class Accounts:
 
     async def set_role(self, email: str, role: Role, *, by: Principal = COMMAND_LINE, request_id: str = "") -> User:
         """The account with its new role, felt at once. Raises NotFound, Conflict for the last admin."""
-        require(by, "users.write")
+        self._may(by, "users.write")
         async with self._audit.act(by, "user.set-role", email, request_id=request_id, details={"role": role.value}) as noted:
             before = await self._user_store.by_email(email)
             record = await self._user_store.change(email, role=role)
@@ -136,7 +136,7 @@ class Accounts:
 
     async def disable(self, email: str, *, disabled: bool = True, by: Principal = COMMAND_LINE, request_id: str = "") -> User:
         """The account, disabled and signed out everywhere (or enabled again). Raises NotFound, Conflict for the last admin."""
-        require(by, "users.write")
+        self._may(by, "users.write")
         async with self._audit.act(by, "user.disable" if disabled else "user.enable", email, request_id=request_id):
             record = await self._user_store.change(email, disabled=disabled)
             if disabled:
@@ -146,7 +146,7 @@ class Accounts:
 
     async def sign_out_user(self, user_id: int, *, by: Principal, request_id: str = "") -> User:
         """The account, signed out everywhere. Raises NotFound."""
-        require(by, "users.write")
+        self._may(by, "users.write")
         record = await self._user_store.by_id(user_id)
         async with self._audit.act(by, "user.sign-out", record.user.email, request_id=request_id):
             await self._sign_out_everywhere(record)
@@ -187,7 +187,7 @@ class Accounts:
         self, name: str, role: Role, expires_in_s: float | None, *, by: Principal, request_id: str = ""
     ) -> tuple[str, TokenRecord]:
         """A new API token, shown this once, and what is kept of it. `expires_in_s` None: it does not expire. Raises InvalidInput."""
-        require(by, "tokens.write")
+        self._may(by, "tokens.write")
         name = _checked_name(name)
         token = TOKEN_PREFIX + secrets.token_urlsafe(32)
         expires_at = None if expires_in_s is None else self._clock.now() + _life(expires_in_s)
@@ -205,7 +205,7 @@ class Accounts:
 
     async def revoke_token(self, id_or_name: int | str, *, by: Principal = COMMAND_LINE, request_id: str = "") -> TokenRecord:
         """The token, no longer good. A name must fit exactly one good token. Raises NotFound, Conflict."""
-        require(by, "tokens.write")
+        self._may(by, "tokens.write")
         async with self._audit.act(by, "token.revoke", str(id_or_name), request_id=request_id) as noted:
             record = await self._token_store.revoke(await self._token_id(id_or_name), self._clock.now())
             self._token_changed(record)
@@ -238,6 +238,11 @@ class Accounts:
         self._user_changed(record)
         await self._audit.record(_principal_of(record.user), "user.first-admin", record.user.email)
         return record.user
+
+    def _may(self, by: Principal, action: str) -> None:
+        """Return when `by` may change accounts or tokens now. Raises Forbidden, ProofNeeded."""
+        require(by, action)
+        require_proof(by, self._clock.now())
 
     async def _new_link(self, user: User, by: Principal) -> Link:
         """A fresh link of this user."""

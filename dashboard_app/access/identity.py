@@ -63,6 +63,7 @@ class Identity(OwnAccount):
         self._touched_mono: dict[str, float] = {}
         self._unwritten: dict[str, SessionRecord] = {}
         self._undeleted: dict[str, None] = {}
+        self._proofs: dict[str, datetime] = {}
         self._refreshed_mono: float | None = None
         self._is_reachable = True
         self._watchers: dict[str, set[asyncio.Event]] = {}
@@ -284,6 +285,7 @@ class Identity(OwnAccount):
             self._undeleted.pop(key, None)
         for row in list(self._unwritten.values()):
             await self._write_session(row, CHECK_LIMIT_S)
+        await self._write_proofs()
         if self._seen_sessions:
             seen, self._seen_sessions = self._seen_sessions, {}
             await self._session_store.touch(seen)
@@ -334,6 +336,26 @@ class Identity(OwnAccount):
         """Let open sockets of a session know that it ended."""
         for watcher in self._watchers.get(key, ()):
             watcher.set()
+
+    async def _proved(self, session_id: str) -> None:
+        """Note it in memory at once; the table hears of it when it can."""
+        now, known = self._clock.now(), self._sessions.get(session_id)
+        if known is not None:
+            known.principal = replace(known.principal, proved_at=now)
+        if session_id in self._unwritten:
+            self._unwritten[session_id] = replace(self._unwritten[session_id], proved_at=now)
+        self._proofs[session_id] = now
+        if self._is_reachable:
+            try:
+                await self._write_proofs()
+            except DatabaseUnavailable:
+                self.mark_database(reachable=False)
+
+    async def _write_proofs(self) -> None:
+        """Tell the table who has shown who they are. Raises DatabaseUnavailable."""
+        for session_id, at in list(self._proofs.items()):
+            await self._session_store.prove(session_id, at, CHECK_LIMIT_S)
+            self._proofs.pop(session_id, None)
 
     def _session_over(self, key: str) -> None:
         """Take it out of memory, too."""

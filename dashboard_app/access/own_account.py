@@ -67,11 +67,33 @@ class OwnAccount(Accounts):
             self._user_changed(changed)
         return ended
 
+    async def prove(self, by: Principal, password: Secret, *, request_id: str = "") -> None:
+        """Show again who one is, for the session that asks. Works from memory while the database is away.
+
+        Raises:
+            Forbidden: a token has nobody behind it.
+            InvalidInput: the password is not right.
+            RateLimited: too many wrong ones.
+
+        """
+        _person(by)
+        await self._check_password(by, password)
+        async with self._audit.act(by, "session.prove", by.name, request_id=request_id):
+            await self._proved(by.session_id)
+
+    async def _proved(self, session_id: str) -> None:
+        """Note that the person of this session has shown who they are."""
+        await self._session_store.prove(session_id, self._clock.now())
+
+    async def _account(self, email: str) -> UserRecord | None:
+        """The account of `email`, or None."""
+        return await self._user_store.by_email(email)
+
     async def _check_password(self, by: Principal, password: Secret) -> UserRecord:
         """The account behind `by`, whose password this is; its tries are counted wherever it asks from. Raises InvalidInput, RateLimited."""
         try:
             with self._limit.one_try(f"account {by.user_id}"):
-                record = await self._user_store.by_email(by.name)
+                record = await self._account(by.name)
                 is_right = await self._passwords.matches(record.password_hash if record else None, password)
                 return _right_one(record, is_right=is_right)
         except NotSignedIn as wrong:

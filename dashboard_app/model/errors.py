@@ -89,6 +89,12 @@ class Forbidden(Refused):
     code = "forbidden"
 
 
+class ProofNeeded(Forbidden):
+    """Show again who you are: Your account, in the user menu."""
+
+    code = "proof_needed"
+
+
 class TryLater(SpillwayError):
     """Not now. `retry_after_s` is when it is worth asking again."""
 

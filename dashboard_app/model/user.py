@@ -57,7 +57,10 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks, as far as rights and the audit are concerned. `session_id` is the hex of a hash, of the session or of the token, never itself."""
+    """Who asks, as far as rights and the audit are concerned.
+
+    `session_id` is the hex of a hash, of the session or of the token, never itself. `proved_at`: when a person last entered the password.
+    """
 
     kind: PrincipalKind
     name: str

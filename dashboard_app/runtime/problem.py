@@ -20,6 +20,7 @@ _STATUS_OF_CODE: Mapping[str, int] = {
     "refused": 400,
     "not_signed_in": 401,
     "forbidden": 403,
+    "proof_needed": 403,
     "rate_limited": 429,
     "database_unavailable": 503,
     "breaker_open": 503,

@@ -48,7 +48,7 @@ async def test_a_viewer_sees_no_account_and_no_token_of_others(app):
         for name, *given in acts:
             await run(state, name, *given)
             assert "admin role" in state.failure, name
-        assert not (getattr(state, "people", []) or getattr(state, "tokens", []))
+        assert not any(getattr(state, name, []) for name in ("people", "tokens"))
     assert len(await app.identity.list_users()) == 3
     assert await app.identity.list_tokens() == []
 
@@ -80,7 +80,11 @@ async def test_an_admin_adds_changes_and_locks_out(app):
     await run(state, "ask_disable", bo)
     assert (state.is_asking, state.asked_email) == (True, "bo@example.org")
     await run(state, "disable")
-    assert (state.people[-1].email, state.people[-1].is_disabled, state.title) == ("bo@example.org", True, "3 people can sign in, 1 as admin")
+    assert (state.people[-1].email, state.people[-1].is_disabled, state.title) == (
+        "bo@example.org",
+        True,
+        "3 people can sign in, 1 as admin",
+    )
     await run(state, "enable", bo)
     assert not any(row.is_disabled for row in state.people)
     admin = next(row.key for row in state.people if row.is_self)
@@ -110,6 +114,20 @@ async def test_an_admin_makes_a_token_once_and_revokes_it(app):
     await run(state, "revoke")
     assert (state.tokens[0].is_good, state.title, state.failure) == (False, "No token is good", "")
     assert await app.identity.principal_for_token(made) is None
+
+
+async def test_what_cannot_be_undone_asks_for_the_password_again_after_a_quarter_of_an_hour(app):
+    state, account = await app.page(TokensState, "/tokens"), await app.page(AccountState, "/account")
+    app.parts.clock.tick(901)
+    await run(state, "make", {"name": "ci", "role": "viewer"})
+    assert ("Enter your password on Your account" in state.failure, state.made) == (True, "")
+    await run(account, "prove", {"password": "wrong"})
+    assert account.errors["password"].startswith("This is not your present password.")
+    account.router = state.router  # the same session
+    await run(account, "prove", {"password": PASSWORD})
+    assert (account.errors, account.failure) == ({}, "")
+    await run(state, "make", {"name": "ci", "role": "viewer"})
+    assert (state.failure, state.made.startswith("spw_")) == ("", True)
 
 
 async def test_a_person_ends_sessions_and_changes_the_password(app):

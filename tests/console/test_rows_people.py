@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dashboard_app.console.rows import account, people
-from dashboard_app.console.words import plain
+from dashboard_app.console.words import UNKNOWN, plain
 from dashboard_app.model.user import Role, User
 from dashboard_app.store.tokens import TokenRecord
 
@@ -16,8 +16,14 @@ NOW = datetime(2026, 11, 27, 14, 2, 11, tzinfo=UTC)
     ("said", "shown"),
     [
         ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
-        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
-        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1 Version/18.0 Mobile/15E148 Safari/604.1", "Safari on iPhone"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36 Edg/140.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1 Version/18.0 Mobile/15E148 Safari/604.1",
+            "Safari on iPhone",
+        ),
         ("curl/8.5.0", "curl/8.5.0"),
         ("", "Not known"),
     ],
@@ -28,7 +34,17 @@ def test_a_browser_is_told_in_two_words(said, shown):
 
 def test_the_title_and_the_end_say_how_many():
     assert [account.title(count) for count in (0, 1, 3)] == ["You are signed in here only"] * 2 + ["You are signed in at 3 places"]
-    assert [account.ended_words(count) for count in (0, 1, 2)] == ["No other session was open.", "1 other session ended.", "2 other sessions ended."]
+    assert [account.ended_words(count) for count in (0, 1, 2)] == [
+        "No other session was open.",
+        "1 other session ended.",
+        "2 other sessions ended.",
+    ]
+
+
+def test_a_proof_says_until_when_it_is_enough():
+    assert plain(account.proof_words(NOW, NOW)).endswith("again from 14:17:11 on.")
+    assert plain(account.proof_words(NOW, NOW + timedelta(minutes=16))).endswith("It was at 14:02:11.")
+    assert account.proof_words(None, NOW).endswith("ask for this.")
 
 
 def test_disabled_accounts_stand_last_and_do_not_count():
@@ -60,7 +76,7 @@ def test_a_token_says_until_when_it_is_good_or_since_when_it_is_not():
     ]
     rows = people.token_rows(tokens, NOW)
     assert [(row.name, plain(row.state), plain(row.used), row.by) for row in rows] == [
-        ("t4", "until 14:02:12", "never", "–"),
+        ("t4", "until 14:02:12", "never", UNKNOWN),
         ("t3", "until it is revoked", "14:02:11", "ana"),
         ("t2", "expired 14:02:10", "never", "ana"),
         ("t1", "revoked 14:02:11", "never", "ana"),

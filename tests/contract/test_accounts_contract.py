@@ -1,5 +1,8 @@
 """The own account, accounts and tokens over HTTP."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from dashboard_app.model.secret import Secret
@@ -33,7 +36,12 @@ async def test_a_person_sees_the_own_sessions_and_ends_one_or_all_others(api, pe
     (vera, here), (_, there), (_, phone) = [await people("vera@example.org", agent) for agent in ("Firefox", "Chromium\x00", "Phone")]
     _, ana = await people("ana@example.org")
     async with vera:
-        assert (await vera.get(ACCOUNT)).json() == {"kind": "user", "name": "vera@example.org", "role": "viewer"}
+        assert (await vera.get(ACCOUNT)).json() | {"proved_at": 0} == {
+            "kind": "user",
+            "name": "vera@example.org",
+            "role": "viewer",
+            "proved_at": 0,
+        }
         listed = (await vera.get(f"{ACCOUNT}/sessions")).json()["items"]
         assert {(one["user_agent"], one["is_this"], one["address"]) for one in listed} == {
             ("Firefox", True, "192.0.2.1"),
@@ -80,6 +88,30 @@ async def test_a_token_has_no_account_of_its_own(api):
         assert_problem(await client.get(f"{ACCOUNT}/sessions"), 403, "forbidden")
         assert_problem(await client.post(f"{ACCOUNT}/sessions/end-others"), 403, "forbidden")
         assert_problem(await client.post(f"{ACCOUNT}/password", json={"present": "x", "new": "y"}), 403, "forbidden")
+
+
+async def test_what_cannot_be_undone_asks_a_session_for_a_fresh_proof_and_a_token_never(api, people):
+    client, ana = await people("ana@example.org")
+    long_ago = replace(ana, proved_at=ana.proved_at - timedelta(minutes=16))
+    cleanup = "/api/v1/health/database/force-cleanup"
+    async with client, client_of(api.door, long_ago) as stale:
+        assert (await client.post(cleanup)).status_code == 200
+        assert (await stale.post(cleanup, json={"dry_run": True})).status_code == 200
+        for method, path, body in (
+            ("POST", cleanup, {}),
+            ("DELETE", "/scan/data-sources/1", None),
+            ("POST", USERS, {"email": "x@example.org"}),
+            ("PATCH", f"{USERS}/1", {"disabled": True}),
+            ("POST", TOKENS, {"name": "x", "role": "admin"}),
+            ("DELETE", f"{TOKENS}/1", None),
+        ):
+            assert_problem(await stale.request(method, path, json=body), 403, "proof_needed")
+        assert_problem(await stale.post(f"{ACCOUNT}/prove", json={"password": "wrong"}), 422, "invalid_input")
+        assert (await stale.post(f"{ACCOUNT}/prove", json={"password": PASSWORD})).status_code == 204
+    assert api.identity._sessions.get(ana.session_id).principal.proved_at > ana.proved_at
+    token = Principal(PrincipalKind.TOKEN, "ci", Role.ADMIN, session_id="x")
+    async with client_of(api.door, token) as program:
+        assert (await program.post(cleanup)).status_code == 200
 
 
 async def test_an_account_is_added_by_link_changed_signed_out_and_locked_out(api, people):

@@ -27,6 +27,7 @@ class AccountOut(Answer):
     kind: PrincipalKind
     name: str
     role: Role
+    proved_at: datetime | None = Field(description="When this session last showed who is behind it; null for a program.")
 
 
 class SessionOut(Answer):
@@ -51,6 +52,12 @@ class EndedOut(Answer):
     """How many sessions were ended."""
 
     ended: int
+
+
+class ProofIn(Body):
+    """The password, once more."""
+
+    password: Password
 
 
 class PasswordIn(Body):
@@ -81,7 +88,7 @@ def account_routes(identity: Identity) -> APIRouter:
     async def read_account(request: Request) -> Response:
         """Who asks, person or program."""
         principal = signed_in(request, "account.read")
-        return answer({"kind": principal.kind, "name": principal.name, "role": principal.role})
+        return answer({"kind": principal.kind, "name": principal.name, "role": principal.role, "proved_at": principal.proved_at})
 
     @router.get(f"{_PATH}/sessions", response_model=SessionsOut, openapi_extra=acts("account.read"))
     async def list_own_sessions(request: Request) -> Response:
@@ -109,5 +116,12 @@ def account_routes(identity: Identity) -> APIRouter:
         present, new = Secret(body.present), Secret(body.new)
         ended = await identity.change_password(principal, present, new, request_id=request_id_of(request))
         return answer({"ended": ended})
+
+    @router.post(f"{_PATH}/prove", status_code=204, response_class=Response, responses=_LIMITED, openapi_extra=acts("account.write"))
+    async def prove(request: Request, body: ProofIn) -> Response:
+        """Show again who one is: what cannot be undone asks a session for that when its last proof is more than 15 minutes old."""
+        principal = signed_in(request, "account.write")
+        await identity.prove(principal, Secret(body.password), request_id=request_id_of(request))
+        return Response(status_code=204)
 
     return router

@@ -11,7 +11,7 @@ from dashboard_app.console.components.icons import icon
 from dashboard_app.console.components.live import sentence
 from dashboard_app.console.components.people import cell, listed, told
 from dashboard_app.console.components.shell import shell
-from dashboard_app.console.context import identity
+from dashboard_app.console.context import console, identity
 from dashboard_app.console.pages.pool_cleanup import permitted
 from dashboard_app.console.pages.shell_state import ShellState, enter, fill
 from dashboard_app.console.rows import account as rows
@@ -24,6 +24,7 @@ POLICY = {
     "account_state.end_one": "account.write",
     "account_state.end_others": "account.write",
     "account_state.change_password": "account.write",
+    "account_state.prove": "account.write",
 }
 """Event handler → the action it needs."""
 
@@ -36,6 +37,7 @@ class AccountState(rx.State):
     result: str = ""
     failure: str = ""
     errors: dict[str, str] = {}  # noqa: RUF012 - as above
+    proof: str = ""
     turn: int = 0
     """Grows when the fields must be empty again."""
 
@@ -56,7 +58,8 @@ class AccountState(rx.State):
         except SpillwayError as problem:
             assign(self, failure=f"Your sessions could not be read. {words.told(problem)}", title=rows.title(1))
             return
-        assign(self, sessions=rows.session_rows(found, principal.session_id), title=rows.title(len(found)))
+        proof = rows.proof_words(principal.proved_at, console().clock.now())
+        assign(self, sessions=rows.session_rows(found, principal.session_id), title=rows.title(len(found)), proof=proof)
 
     @rx.event
     async def end_one(self, handle: str) -> None:
@@ -78,6 +81,21 @@ class AccountState(rx.State):
             assign(self, result="", failure=words.told(problem))
         else:
             assign(self, result=rows.ended_words(ended), failure="")
+        await self._read()
+
+    @rx.event
+    async def prove(self, form: dict[str, Any]) -> None:
+        """Show again who one is, so that what cannot be undone may be done."""
+        try:
+            await identity().prove(await permitted(self, "account.write"), Secret(str(form.get("password", ""))))
+        except InvalidInput as wrong:
+            assign(self, errors={"password": wrong.detail}, result="", failure="")
+            return
+        except SpillwayError as problem:
+            assign(self, errors={}, result="", failure=words.told(problem))
+            return
+        self.turn += 1
+        assign(self, errors={}, failure="", result="You have shown who you are: for 15 minutes you may do what cannot be undone.")
         await self._read()
 
     @rx.event
@@ -139,6 +157,7 @@ def page() -> rx.Component:
             ),
             told(state.result, state.failure),
             listed("sess", ("Where", "Address", "Signed in", "Last seen", ""), state.sessions, _session),
+            _proof(),
             _password(),
             class_name="page",
         ),
@@ -164,6 +183,34 @@ def _session(row: rx.Var) -> rx.Component:
         key=row.handle,
         class_name="prow",
         custom_attrs={"data-testid": "session-row"},
+    )
+
+
+def _proof() -> rx.Component:
+    """The form by which a person shows again who they are."""
+    state = AccountState
+    return rx.el.section(
+        rx.el.h2("Show that it is you"),
+        rx.el.p(sentence(state.proof), class_name="fnote"),
+        rx.el.form(
+            rx.el.div(
+                field(
+                    "password",
+                    "Password",
+                    state.errors.get("password", ""),
+                    type="password",
+                    required=True,
+                    max_length=1000,
+                    auto_complete="current-password",
+                ),
+                class_name="fields pfields",
+            ),
+            rx.el.button("It is me", type="submit", class_name="btn"),
+            on_submit=state.prove,
+            key=state.turn.to_string(),
+        ),
+        class_name="panel ppanel",
+        custom_attrs={"data-testid": "prove"},
     )
 
 

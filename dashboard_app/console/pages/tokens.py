@@ -193,7 +193,7 @@ def _token(row: rx.Var) -> rx.Component:
         cell("Made", sentence(row.since), rx.el.small(" by ", row.by, class_name="quiet cut")),
         rx.el.span(rx.cond(row.is_good, revoke, rx.fragment()), class_name="pacts"),
         key=row.key,
-        class_name=rx.cond(row.is_good, "prow", "prow over"),
+        class_name=rx.cond(row.is_good, "prow", "prow gone"),
         custom_attrs={"data-testid": "token-row"},
     )
 

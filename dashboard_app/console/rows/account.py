@@ -3,8 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from dashboard_app.console import words
+from dashboard_app.policy.permission import PROOF_GOOD_FOR
 from dashboard_app.store.sessions import SessionRecord
 
 _BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
@@ -59,3 +61,13 @@ def title(count: int) -> str:
 def ended_words(count: int) -> str:
     """How many sessions came to their end."""
     return "No other session was open." if not count else f"{words.plural(count, 'other session')} ended."
+
+
+def proof_words(proved_at: datetime | None, now: datetime) -> str:
+    """When this person last showed who they are, and what that is worth."""
+    what = "Cleaning up, deleting a source, holding a breaker, accounts and tokens ask for this"
+    if proved_at is None:
+        return f"{what}."
+    if now - proved_at > PROOF_GOOD_FOR:
+        return f"{what} when it is more than 15 minutes ago. It was at {words.clock(proved_at)}."
+    return f"{what} again from {words.clock(proved_at + PROOF_GOOD_FOR)} on."
