@@ -10,6 +10,7 @@ from dashboard_app import wiring
 from dashboard_app.access.event_gate import FAREWELL, EventGate, check_policies
 from dashboard_app.console.pages import (
     account,
+    account_state,
     alert_rules_state,
     alerts,
     alerts_state,
@@ -63,7 +64,7 @@ PAGES = {
     "audit": Page("/audit", "Audit", audit.page, audit.AuditState, audit),
     "users": Page("/users", "Users", users.page, users.UsersState, users),
     "tokens": Page("/tokens", "API tokens", tokens.page, tokens.TokensState, tokens),
-    "account": Page("/account", "Your account", account.page, account.AccountState, account),
+    "account": Page("/account", "Your account", account.page, account_state.AccountState, account_state),
     "settings": Page("/settings", "Settings", settings.page, settings_state.SettingsState, settings_state),
     "drill": Page("/drill", "Drill", drill.page, drill_state.DrillState, drill_state),
     "wall": Page("/wall", "Wall", wall.page, wall.WallState, wall),

@@ -20,9 +20,10 @@ from dashboard_app.access.known import GOOD_S, SESSION_IDLE, SESSION_LIFE, Known
 from dashboard_app.access.login_limit import LoginLimit
 from dashboard_app.access.own_account import OwnAccount, shown_agent
 from dashboard_app.access.passwords import Passwords
+from dashboard_app.access.second_factor import SecondFactor
 from dashboard_app.access.vault import Vault
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import DatabaseUnavailable, NotSignedIn
+from dashboard_app.model.errors import DatabaseUnavailable, NotSignedIn, SecondFactorNeeded
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.settings import Settings
@@ -47,7 +48,8 @@ class Identity(OwnAccount):
 
     def __init__(self, database: Database, settings: Settings, clock: Clock, *, audit: Audit, vault: Vault, passwords: Passwords) -> None:
         """No I/O."""
-        super().__init__(database, clock, passwords, audit, LoginLimit(settings.rate_limit_login))
+        limit, factor = LoginLimit(settings.rate_limit_login), SecondFactor(database, vault, clock)
+        super().__init__(database, clock, passwords, audit=audit, limit=limit, factor=factor)
         self._database = database
         self._vault = vault
         is_https = (settings.public_url or "").startswith("https://")
@@ -115,6 +117,7 @@ class Identity(OwnAccount):
         Raises:
             NotSignedIn: email or password is not right (same words and time for an unknown email); says how many tries are left.
             RateLimited: no try left for this address or account; says in how many seconds.
+            SecondFactorNeeded: the password is right, and a code is asked for: go on with `finish_sign_in`.
             DatabaseUnavailable: the database is away and no account is known here.
 
         """
@@ -125,7 +128,34 @@ class Identity(OwnAccount):
             is_right = await self._passwords.matches(record.password_hash if record else None, secret)
             if record is None or not is_right or record.user.disabled:
                 raise NotSignedIn("Email or password is not right.")
+        if record.totp_encrypted is not None:
+            raise SecondFactorNeeded(self._factor.ticket(record))
         return await self._begin_session(record, address, shown_agent(user_agent))
+
+    async def finish_sign_in(self, ticket: str, code: str, address: str, user_agent: str = "") -> str:
+        """The value of a new session cookie, for the ticket of a right password and a code of the app or a recovery code.
+
+        Raises:
+            NotSignedIn: the code is not right, or was used; or the ticket is too old.
+            RateLimited, DatabaseUnavailable: as `sign_in`.
+
+        """
+        found = self._factor.email_of(ticket)
+        if found is None:
+            raise NotSignedIn("That took too long. Enter your password again.")
+        email, mark = found
+        with self._limit.one_try(address, "" if self._is_spared(email.lower(), address) else email.lower()):
+            record = await self._account(email)
+            if record is None or record.user.disabled or not self._factor.fits(record, mark):
+                raise NotSignedIn("Email or password is not right.")
+            if record.totp_encrypted is not None and not await self._is_right_code(record, code):
+                raise NotSignedIn("This code is not right, or it was used already.")
+        return await self._begin_session(record, address, shown_agent(user_agent))
+
+    def ticket_email(self, ticket: str) -> str | None:
+        """Whose ticket this is, None for one that is too old or not ours."""
+        found = self._factor.email_of(ticket)
+        return None if found is None else found[0]
 
     async def sign_out(self, session_id: str) -> None:
         """End a session (by `Principal.session_id`) at once; the table hears of it when it can."""
@@ -356,6 +386,10 @@ class Identity(OwnAccount):
         for session_id, at in list(self._proofs.items()):
             await self._session_store.prove(session_id, at, CHECK_LIMIT_S)
             self._proofs.pop(session_id, None)
+
+    async def _is_right_code(self, record: UserRecord, code: str) -> bool:
+        """True for a code that counts; while the database is away this process remembers which were used."""
+        return await self._factor.is_right(record, code, is_reachable=self._is_reachable)
 
     def _session_over(self, key: str) -> None:
         """Take it out of memory, too."""

@@ -1,28 +1,36 @@
 """What a signed-in person does with the own account: see and end sessions, change the password, show again who they are."""
 
-from dashboard_app.access.accounts import Accounts
+import re
+
+from dashboard_app.access.accounts import COMMAND_LINE, Accounts
 from dashboard_app.access.audit import Audit
 from dashboard_app.access.known import SESSION_IDLE
 from dashboard_app.access.login_limit import LoginLimit
 from dashboard_app.access.passwords import Passwords, check_new_password
+from dashboard_app.access.second_factor import Begun, SecondFactor
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import Forbidden, InvalidInput, NotFound, NotSignedIn
 from dashboard_app.model.secret import Secret
-from dashboard_app.model.user import Principal, PrincipalKind
+from dashboard_app.model.user import Principal, PrincipalKind, User
+from dashboard_app.policy.permission import require_proof
 from dashboard_app.store.database import Database
 from dashboard_app.store.sessions import SessionRecord
 from dashboard_app.store.users import UserRecord
 
 _MAX_AGENT = 300
+_CODE = re.compile(r"[0-9]{3} ?[0-9]{3}")
 
 
 class OwnAccount(Accounts):
     """Only for people: a token has no account. Raises DatabaseUnavailable while the database does not answer."""
 
-    def __init__(self, database: Database, clock: Clock, passwords: Passwords, audit: Audit, limit: LoginLimit) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, passwords: Passwords, *, audit: Audit, limit: LoginLimit, factor: SecondFactor
+    ) -> None:
         """No I/O."""
         super().__init__(database, clock, passwords, audit)
         self._limit = limit
+        self._factor = factor
 
     async def own_sessions(self, by: Principal) -> list[SessionRecord]:
         """The sessions of this person that are not over, the one last seen first. Raises Forbidden for a token."""
@@ -67,8 +75,49 @@ class OwnAccount(Accounts):
             self._user_changed(changed)
         return ended
 
+    async def own_second_factor(self, by: Principal) -> int | None:
+        """How many recovery codes are left; None without a second factor. Raises Forbidden."""
+        user_id = _person(by)
+        record = await self._user_store.by_id(user_id)
+        return await self._factor.codes_left(user_id) if record.user.has_second_factor else None
+
+    async def begin_second_factor(self, by: Principal) -> Begun:
+        """A key for an authenticator app; it counts from `confirm_second_factor` on. Raises Forbidden, ProofNeeded."""
+        user_id = _person(by)
+        require_proof(by, self._clock.now())
+        return self._factor.begin(user_id, by.name)
+
+    async def confirm_second_factor(self, by: Principal, pending: str, code: str, *, request_id: str = "") -> list[str]:
+        """From now on a code is asked for at each sign-in; returns the recovery codes, shown this once. Raises InvalidInput."""
+        user_id = _person(by)
+        require_proof(by, self._clock.now())
+        async with self._audit.act(by, "user.second-factor", by.name, request_id=request_id):
+            record, recovery = await self._factor.confirm(user_id, pending, code)
+            self._user_changed(record)
+        return recovery
+
+    async def end_second_factor(self, by: Principal, *, request_id: str = "") -> None:
+        """The own account, without a second factor. Raises Forbidden, ProofNeeded."""
+        user_id = _person(by)
+        require_proof(by, self._clock.now())
+        async with self._audit.act(by, "user.no-second-factor", by.name, request_id=request_id):
+            self._user_changed(await self._factor.remove(user_id))
+
+    async def reset_second_factor(self, email: str, *, by: Principal = COMMAND_LINE, request_id: str = "") -> User:
+        """The account of somebody who lost app and recovery codes, without a second factor. Raises NotFound."""
+        self._may(by, "users.write")
+        found = await self._user_store.by_email(email)
+        if found is None:
+            raise NotFound("There is no account with this email.")
+        async with self._audit.act(by, "user.no-second-factor", found.user.email, request_id=request_id):
+            record = await self._factor.remove(found.user.id)
+            self._user_changed(record)
+        return record.user
+
     async def prove(self, by: Principal, password: Secret, *, request_id: str = "") -> None:
-        """Show again who one is, for the session that asks. Works from memory while the database is away.
+        """Show again who one is, for the session that asks, with the password or a code of the app.
+
+        Works from memory while the database is away.
 
         Raises:
             Forbidden: a token has nobody behind it.
@@ -77,7 +126,11 @@ class OwnAccount(Accounts):
 
         """
         _person(by)
-        await self._check_password(by, password)
+        record = await self._account(by.name)
+        if record is not None and record.totp_encrypted is not None and _CODE.fullmatch(password.reveal()):
+            await self._check_code(by, record, password.reveal())
+        else:
+            await self._check_password(by, password)
         async with self._audit.act(by, "session.prove", by.name, request_id=request_id):
             await self._proved(by.session_id)
 
@@ -99,6 +152,18 @@ class OwnAccount(Accounts):
         except NotSignedIn as wrong:
             raise InvalidInput(wrong.detail, ({"field": "present", "message": wrong.detail},)) from wrong
 
+    async def _check_code(self, by: Principal, record: UserRecord, code: str) -> None:
+        """Return when this is a code of the person's app. Raises InvalidInput, RateLimited."""
+        try:
+            with self._limit.one_try(f"account {by.user_id}"):
+                _right_one(record, is_right=await self._is_right_code(record, code))
+        except NotSignedIn as wrong:
+            raise InvalidInput(wrong.detail, ({"field": "present", "message": wrong.detail},)) from wrong
+
+    async def _is_right_code(self, record: UserRecord, code: str) -> bool:
+        """True for a code that counts; it is used up by that."""
+        return await self._factor.is_right(record, code, is_reachable=True)
+
     async def _end_sessions(self, user_id: int, keep: str = "") -> int:
         """End the sessions of a user, in the table and in memory; how many the table had."""
         ended = await self._session_store.delete_of_user(user_id, keep)
@@ -118,7 +183,7 @@ def shown_agent(user_agent: str) -> str:
 def _right_one(record: UserRecord | None, *, is_right: bool) -> UserRecord:
     """The account, when its password was right. Raises NotSignedIn."""
     if record is None or not is_right or record.user.disabled:
-        raise NotSignedIn("This is not your present password.")
+        raise NotSignedIn("This is not right.")
     return record
 
 

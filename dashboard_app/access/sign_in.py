@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
@@ -17,8 +17,18 @@ from dashboard_app.access.gate import Receive, Scope, Send
 from dashboard_app.access.identity import Identity
 from dashboard_app.access.known import SESSION_LIFE
 from dashboard_app.access.password_page import PasswordPage
-from dashboard_app.access.sign_in_html import SignInView, message_page, setup_page, sign_in_page
-from dashboard_app.model.errors import Conflict, DatabaseUnavailable, InvalidInput, NotSignedIn, RateLimited, Refused, SpillwayError
+from dashboard_app.access.sign_in_html import SignInView, code_page, message_page, setup_page, sign_in_page
+from dashboard_app.model.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    InvalidInput,
+    NotSignedIn,
+    RateLimited,
+    Refused,
+    SecondFactorNeeded,
+    SpillwayError,
+    TryLater,
+)
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.runtime.problem import problem
@@ -92,12 +102,18 @@ class SignIn:
         fields = await fields_of(request)
         if isinstance(fields, Response):
             return fields
+        return await (self._second_step if "ticket" in fields else self._first_step)(request, fields)
+
+    async def _first_step(self, request: Request, fields: Mapping[str, str]) -> Response:
+        """Email and password: sign in, or ask for a code, or show the form again."""
         email, next_path = fields.get("email", "")[:254], visit.local_path(fields.get("next", "/"))
         view = SignInView(self._environment, None, email, next_path)
         try:
             password, agent = Secret(fields.get("password", "")), request.headers.get("user-agent", "")
             cookie = await self._identity.sign_in(email, password, request.scope[visit.ADDRESS], agent)
             person = await self._identity.principal_for_cookie(f"{self._identity.cookie_name}={cookie}", guard_call=True)
+        except SecondFactorNeeded as needed:
+            return _html(200, code_page(self._environment, needed.ticket, next_path))
         except NotSignedIn as refused:
             await self._note(request, NOBODY, "session.begin", _shown(email), "refused")
             return await self._form(401, view, error=refused.detail)
@@ -105,6 +121,28 @@ class SignIn:
             return await self._form(429, view, error=limited.detail, wait_s=math.ceil(limited.retry_after_s))
         except DatabaseUnavailable as away:
             return await self._form(503, view, error=away.detail, wait_s=math.ceil(away.retry_after_s))
+        if person is not None:
+            await self._note(request, person, "session.begin", person.name, "ok")
+        return self._with_cookie(_see_other(next_path), cookie)
+
+    async def _second_step(self, request: Request, fields: Mapping[str, str]) -> Response:
+        """The code after the password: sign in, or the form again; the first form when the password must be entered anew."""
+        ticket, next_path = fields["ticket"], visit.local_path(fields.get("next", "/"))
+        agent = request.headers.get("user-agent", "")
+        try:
+            cookie = await self._identity.finish_sign_in(ticket, fields.get("code", "")[:100], request.scope[visit.ADDRESS], agent)
+            person = await self._identity.principal_for_cookie(f"{self._identity.cookie_name}={cookie}", guard_call=True)
+        except NotSignedIn as refused:
+            found = self._identity.ticket_email(ticket)
+            await self._note(request, NOBODY, "session.begin", found or "(no ticket)", "refused")
+            if found is None:
+                return await self._form(401, SignInView(self._environment, None, next_path=next_path), error=refused.detail)
+            return _html(401, code_page(self._environment, ticket, next_path, refused.detail))
+        except TryLater as later:
+            status = 429 if isinstance(later, RateLimited) else 503
+            answer = _html(status, code_page(self._environment, ticket, next_path, later.detail))
+            answer.headers["Retry-After"] = str(math.ceil(later.retry_after_s))
+            return answer
         if person is not None:
             await self._note(request, person, "session.begin", person.name, "ok")
         return self._with_cookie(_see_other(next_path), cookie)

@@ -83,6 +83,17 @@ class NotSignedIn(Refused):
     code = "not_signed_in"
 
 
+class SecondFactorNeeded(NotSignedIn):
+    """The password was right; a code of the app is asked for, too."""
+
+    code = "second_factor_needed"
+
+    def __init__(self, ticket: str) -> None:
+        """`ticket` comes back with the code."""
+        super().__init__()
+        self.ticket = ticket
+
+
 class Forbidden(Refused):
     """Your role does not allow this."""
 

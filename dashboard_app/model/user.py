@@ -53,6 +53,7 @@ class User:
     disabled: bool
     created_at: datetime
     last_sign_in_at: datetime | None = None
+    has_second_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)

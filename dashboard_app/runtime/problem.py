@@ -19,6 +19,7 @@ _STATUS_OF_CODE: Mapping[str, int] = {
     "too_large": 413,
     "refused": 400,
     "not_signed_in": 401,
+    "second_factor_needed": 401,
     "forbidden": 403,
     "proof_needed": 403,
     "rate_limited": 429,

@@ -98,6 +98,8 @@ users = Table(
     _at("created_at", stamped=True),
     _at("updated_at", stamped=True),
     _at("last_sign_in_at", nullable=True),
+    Column("totp_encrypted", LargeBinary),
+    Column("totp_step", BigInteger, nullable=False, server_default=text("0")),
 )
 Index("users_email_lower_key", func.lower(users.c.email), unique=True)
 
@@ -135,6 +137,14 @@ setup_links = Table(
     Column("token_hash", String(64), primary_key=True),
     _at("created_at", stamped=True),
     _at("expires_at"),
+    _at("used_at", nullable=True),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("code_hash", String(64), primary_key=True),
     _at("used_at", nullable=True),
 )
 

@@ -20,10 +20,11 @@ MAX_USERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class UserRecord:
-    """An account and the argon2 hash that its password must match."""
+    """An account, the argon2 hash that its password must match, and the key of its second factor (None: it has none)."""
 
     user: User
     password_hash: Secret
+    totp_encrypted: bytes | None = None
 
 
 class UserStore:
@@ -132,5 +133,7 @@ def _may_be_stored(text: str) -> bool:
 
 def record_of(row: Row[Any]) -> UserRecord:
     """A row of `users` as a record."""
-    user = User(row.id, row.email, row.name, Role(row.role), row.disabled, row.created_at, row.last_sign_in_at)
-    return UserRecord(user, Secret(row.password_hash))
+    user = User(
+        row.id, row.email, row.name, Role(row.role), row.disabled, row.created_at, row.last_sign_in_at, row.totp_encrypted is not None
+    )
+    return UserRecord(user, Secret(row.password_hash), row.totp_encrypted)

@@ -3,10 +3,11 @@
 import re
 from types import SimpleNamespace
 
+import pyotp
 import pytest
 
 from dashboard_app.console import context
-from dashboard_app.console.pages.account import AccountState
+from dashboard_app.console.pages.account_state import AccountState
 from dashboard_app.console.pages.tokens import TokensState
 from dashboard_app.console.pages.users import UsersState
 from dashboard_app.model.clock import ManualClock
@@ -122,12 +123,39 @@ async def test_what_cannot_be_undone_asks_for_the_password_again_after_a_quarter
     await run(state, "make", {"name": "ci", "role": "viewer"})
     assert ("Enter your password on Your account" in state.failure, state.made) == (True, "")
     await run(account, "prove", {"password": "wrong"})
-    assert account.errors["password"].startswith("This is not your present password.")
+    assert account.errors["password"].startswith("This is not right.")
     account.router = state.router  # the same session
     await run(account, "prove", {"password": PASSWORD})
     assert (account.errors, account.failure) == ({}, "")
     await run(state, "make", {"name": "ci", "role": "viewer"})
     assert (state.failure, state.made.startswith("spw_")) == ("", True)
+
+
+async def test_a_second_factor_is_set_up_and_taken_away(app):
+    state = await app.page(AccountState, "/account", Role.VIEWER)
+    assert (state.has_factor, state.factor.startswith("Off")) == (False, True)
+    await run(state, "confirm_factor", {"code": "000000"})
+    assert state.errors["code"].startswith("Begin again")
+    await run(state, "begin_factor")
+    assert (len(state.key), state.picture.startswith("data:image/svg+xml")) == (32, True)
+    await run(state, "confirm_factor", {"code": "000000"})
+    assert "code" in state.errors
+    key = state.key
+    await run(state, "confirm_factor", {"code": pyotp.TOTP(key).at(app.parts.clock.now())})
+    assert (state.errors, state.has_factor, len(state.recovery), state.key) == ({}, True, 10, "")
+    assert "10 recovery codes left" in state.factor
+    await run(state, "put_away")
+    assert state.recovery == []
+    users = await app.page(UsersState, "/users")
+    viewer = next(row for row in users.people if row.email == "viewer@example.org")
+    assert viewer.has_second_factor
+    await run(users, "reset_factor", viewer.key)
+    assert (users.result, users.failure) == ("viewer@example.org signs in with the password alone.", "")
+    await run(state, "begin_factor")
+    await run(state, "confirm_factor", {"code": pyotp.TOTP(state.key).at(app.parts.clock.now())})
+    await run(state, "end_factor")
+    assert (state.has_factor, state.result) == (False, "No code is asked for any more.")
+    assert key not in str(state.dict())
 
 
 async def test_a_person_ends_sessions_and_changes_the_password(app):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pyotp
 import pytest
 
 from dashboard_app.model.secret import Secret
@@ -146,6 +147,32 @@ async def test_an_account_is_added_by_link_changed_signed_out_and_locked_out(api
         assert_problem(await client.patch(f"{USERS}/{ana}", json={"role": "viewer"}), 409, "conflict")
         assert_problem(await client.patch(f"{USERS}/999", json={"role": "viewer"}), 404, "not_found")
         assert_problem(await client.patch(f"{USERS}/{ana}", json={"role": None}), 422, "invalid_input")
+
+
+async def test_a_second_factor_is_begun_confirmed_and_ended(api, people):
+    vera, _ = await people("vera@example.org")
+    ana, _ = await people("ana@example.org")
+    path = f"{ACCOUNT}/second-factor"
+    async with vera, ana:
+        assert (await vera.get(path)).json() == {"is_on": False, "recovery_codes_left": 0}
+        for turn in range(2):
+            begun = await vera.post(path)
+            assert begun.headers["cache-control"] == "no-store"
+            told = begun.json()
+            assert_problem(await vera.post(f"{path}/confirm", json={"pending": told["pending"], "code": "000000"}), 422, "invalid_input")
+            code = pyotp.TOTP(told["key"]).now()
+            confirmed = await vera.post(f"{path}/confirm", json={"pending": told["pending"], "code": code})
+            assert len(confirmed.json()["recovery_codes"]) == 10
+            assert (await vera.get(path)).json() == {"is_on": True, "recovery_codes_left": 10}
+            listed = {one["email"]: one for one in (await ana.get(USERS)).json()["items"]}
+            assert listed["vera@example.org"]["has_second_factor"]
+            reset = f"{USERS}/{listed['vera@example.org']['id']}/second-factor"
+            ended = await (vera.delete(path) if turn else ana.delete(reset))
+            assert ended.status_code == 204
+            assert (await vera.get(path)).json()["is_on"] is False
+        rows = str(await api.audit.page(limit=500))
+        assert told["key"] not in rows
+        assert confirmed.json()["recovery_codes"][0] not in rows
 
 
 async def test_a_token_is_shown_once_works_and_loses_its_power(api, people):

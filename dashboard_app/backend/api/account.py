@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import Field
+from pydantic import Field, StrictStr
 
 from dashboard_app.access.asking import request_id_of
 from dashboard_app.access.identity import Identity
@@ -58,6 +58,34 @@ class ProofIn(Body):
     """The password, once more."""
 
     password: Password
+
+
+class FactorOut(Answer):
+    """Whether a code is asked for at sign-in."""
+
+    is_on: bool
+    recovery_codes_left: int
+
+
+class BegunOut(Answer):
+    """A key for an authenticator app. Send `pending` back with a code of it."""
+
+    key: str
+    address: str = Field(description="otpauth://…, what a QR code holds")
+    pending: str
+
+
+class CodeIn(Body):
+    """What the app shows."""
+
+    pending: Annotated[StrictStr, Field(max_length=1000)]
+    code: Annotated[StrictStr, Field(max_length=20)]
+
+
+class RecoveryOut(Answer):
+    """Codes for when the app is lost; each works once. Shown this once."""
+
+    recovery_codes: list[str]
 
 
 class PasswordIn(Body):
@@ -117,6 +145,8 @@ def account_routes(identity: Identity) -> APIRouter:
         ended = await identity.change_password(principal, present, new, request_id=request_id_of(request))
         return answer({"ended": ended})
 
+    _add_second_factor(router, identity)
+
     @router.post(f"{_PATH}/prove", status_code=204, response_class=Response, responses=_LIMITED, openapi_extra=acts("account.write"))
     async def prove(request: Request, body: ProofIn) -> Response:
         """Show again who one is: what cannot be undone asks a session for that when its last proof is more than 15 minutes old."""
@@ -125,3 +155,34 @@ def account_routes(identity: Identity) -> APIRouter:
         return Response(status_code=204)
 
     return router
+
+
+def _add_second_factor(router: APIRouter, identity: Identity) -> None:
+    """The second factor of the own account."""
+    path = f"{_PATH}/second-factor"
+
+    @router.get(path, response_model=FactorOut, openapi_extra=acts("account.read"))
+    async def read_second_factor(request: Request) -> Response:
+        """Is a code asked for at sign-in, and how many recovery codes are unused?"""
+        left = await identity.own_second_factor(signed_in(request, "account.read"))
+        return answer({"is_on": left is not None, "recovery_codes_left": left or 0})
+
+    @router.post(path, response_model=BegunOut, openapi_extra=acts("account.write"))
+    async def begin_second_factor(request: Request) -> Response:
+        """A fresh key. It counts from its confirmation on; until then nothing changes. Needs a fresh proof."""
+        begun = await identity.begin_second_factor(signed_in(request, "account.write"))
+        told = {"key": begun.key.reveal(), "address": begun.address, "pending": begun.pending}
+        return answer(told, headers={"Cache-Control": "no-store"})
+
+    @router.post(f"{path}/confirm", response_model=RecoveryOut, openapi_extra=acts("account.write"))
+    async def confirm_second_factor(request: Request, body: CodeIn) -> Response:
+        """Confirm the key with a code of the app. The answer holds the recovery codes."""
+        by = signed_in(request, "account.write")
+        recovery = await identity.confirm_second_factor(by, body.pending, body.code, request_id=request_id_of(request))
+        return answer({"recovery_codes": recovery}, headers={"Cache-Control": "no-store"})
+
+    @router.delete(path, status_code=204, response_class=Response, openapi_extra=acts("account.write"))
+    async def end_second_factor(request: Request) -> Response:
+        """No code is asked for any more. Needs a fresh proof."""
+        await identity.end_second_factor(signed_in(request, "account.write"), request_id=request_id_of(request))
+        return Response(status_code=204)

@@ -30,6 +30,7 @@ class UserOut(Answer):
     disabled: bool
     created_at: datetime
     last_sign_in_at: datetime | None
+    has_second_factor: bool
     sessions: int = Field(description="How many are open.")
 
 
@@ -72,6 +73,7 @@ def user_json(user: User, sessions: int = 0) -> dict[str, Any]:
         "disabled": user.disabled,
         "created_at": user.created_at,
         "last_sign_in_at": user.last_sign_in_at,
+        "has_second_factor": user.has_second_factor,
         "sessions": sessions,
     }
 
@@ -116,10 +118,23 @@ def user_routes(identity: Identity, base_url: str) -> APIRouter:
         by = signed_in(request, "users.write")
         return await linked(*await identity.password_link(user_id, by=by, request_id=request_id_of(request)), 200)
 
+    _add_resets(router, identity)
+    return router
+
+
+def _add_resets(router: APIRouter, identity: Identity) -> None:
+    """Signing an account out, and letting it in without its second factor."""
+
     @router.delete(f"{_PATH}/{{user_id}}/sessions", status_code=204, response_class=Response, openapi_extra=acts("users.write"))
     async def sign_out_user(request: Request, user_id: UserId) -> Response:
         """Sign the account out everywhere, at once."""
         await identity.sign_out_user(user_id, by=signed_in(request, "users.write"), request_id=request_id_of(request))
         return Response(status_code=204)
 
-    return router
+    @router.delete(f"{_PATH}/{{user_id}}/second-factor", status_code=204, response_class=Response, openapi_extra=acts("users.write"))
+    async def reset_second_factor(request: Request, user_id: UserId) -> Response:
+        """For somebody who lost app and recovery codes: the password alone is enough again."""
+        by = signed_in(request, "users.write")
+        user = await identity.user(user_id)
+        await identity.reset_second_factor(user.email, by=by, request_id=request_id_of(request))
+        return Response(status_code=204)

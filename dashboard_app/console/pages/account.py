@@ -1,127 +1,14 @@
 """`/account`: where am I signed in, and is that all me? For everybody."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import reflex as rx
 
-from dashboard_app.console import words
 from dashboard_app.console.components.fields import field
 from dashboard_app.console.components.icons import icon
 from dashboard_app.console.components.live import sentence
 from dashboard_app.console.components.people import cell, listed, told
 from dashboard_app.console.components.shell import shell
-from dashboard_app.console.context import console, identity
-from dashboard_app.console.pages.pool_cleanup import permitted
-from dashboard_app.console.pages.shell_state import ShellState, enter, fill
-from dashboard_app.console.rows import account as rows
-from dashboard_app.console.session import assign
-from dashboard_app.model.errors import InvalidInput, SpillwayError
-from dashboard_app.model.secret import Secret
-
-POLICY = {
-    "account_state.load": "account.read",
-    "account_state.end_one": "account.write",
-    "account_state.end_others": "account.write",
-    "account_state.change_password": "account.write",
-    "account_state.prove": "account.write",
-}
-"""Event handler → the action it needs."""
-
-
-class AccountState(rx.State):
-    """The sessions of the person who looks, and what the last act came to. A password never stays here."""
-
-    sessions: list[rows.SessionRow] = []  # noqa: RUF012 - Reflex copies a state's defaults
-    title: str = ""
-    result: str = ""
-    failure: str = ""
-    errors: dict[str, str] = {}  # noqa: RUF012 - as above
-    proof: str = ""
-    turn: int = 0
-    """Grows when the fields must be empty again."""
-
-    @rx.event
-    async def load(self) -> None:
-        """Show where this person is signed in."""
-        if await enter(self, "account") is None:
-            return
-        assign(self, result="", failure="", errors={})
-        self.turn += 1
-        await self._read()
-
-    async def _read(self) -> None:
-        """The sessions as they are now."""
-        try:
-            principal = await permitted(self, "account.read")
-            found = await identity().own_sessions(principal)
-        except SpillwayError as problem:
-            assign(self, failure=f"Your sessions could not be read. {words.told(problem)}", title=rows.title(1))
-            return
-        proof = rows.proof_words(principal.proved_at, console().clock.now())
-        assign(self, sessions=rows.session_rows(found, principal.session_id), title=rows.title(len(found)), proof=proof)
-
-    @rx.event
-    async def end_one(self, handle: str) -> None:
-        """End one session."""
-        try:
-            await identity().end_own_session(await permitted(self, "account.write"), handle)
-        except SpillwayError as problem:
-            assign(self, result="", failure=words.told(problem))
-        else:
-            assign(self, result="That session is over.", failure="")
-        await self._read()
-
-    @rx.event
-    async def end_others(self) -> None:
-        """End every session but this one."""
-        try:
-            ended = await identity().end_other_sessions(await permitted(self, "account.write"))
-        except SpillwayError as problem:
-            assign(self, result="", failure=words.told(problem))
-        else:
-            assign(self, result=rows.ended_words(ended), failure="")
-        await self._read()
-
-    @rx.event
-    async def prove(self, form: dict[str, Any]) -> None:
-        """Show again who one is, so that what cannot be undone may be done."""
-        try:
-            await identity().prove(await permitted(self, "account.write"), Secret(str(form.get("password", ""))))
-        except InvalidInput as wrong:
-            assign(self, errors={"password": wrong.detail}, result="", failure="")
-            return
-        except SpillwayError as problem:
-            assign(self, errors={}, result="", failure=words.told(problem))
-            return
-        self.turn += 1
-        assign(self, errors={}, failure="", result="You have shown who you are: for 15 minutes you may do what cannot be undone.")
-        await self._read()
-
-    @rx.event
-    async def change_password(self, form: dict[str, Any]) -> None:
-        """Set a new password; the other sessions end."""
-        present, new, again = (str(form.get(name, "")) for name in ("present", "new", "again"))
-        if new != again:
-            assign(self, errors={"again": "The two are not the same."}, result="", failure="")
-            return
-        try:
-            principal = await permitted(self, "account.write")
-            ended = await identity().change_password(principal, Secret(present), Secret(new))
-        except InvalidInput as wrong:
-            assign(self, errors={str(one["field"]): str(one["message"]) for one in wrong.errors}, result="", failure="")
-            return
-        except SpillwayError as problem:
-            assign(self, errors={}, result="", failure=words.told(problem))
-            return
-        self.turn += 1
-        assign(self, errors={}, failure="", result=f"Your new password counts from now on. {rows.ended_words(ended)}")
-        await self._read()
-
-
-async def render(root: rx.State, _params: Mapping[str, Any]) -> None:
-    """Bring the frame of an open `/account` up to date."""
-    fill(await root.get_state(ShellState))
+from dashboard_app.console.pages.account_state import AccountState
+from dashboard_app.console.pages.shell_state import ShellState
 
 
 def page() -> rx.Component:
@@ -158,6 +45,7 @@ def page() -> rx.Component:
             told(state.result, state.failure),
             listed("sess", ("Where", "Address", "Signed in", "Last seen", ""), state.sessions, _session),
             _proof(),
+            _factor(),
             _password(),
             class_name="page",
         ),
@@ -196,7 +84,7 @@ def _proof() -> rx.Component:
             rx.el.div(
                 field(
                     "password",
-                    "Password",
+                    rx.cond(state.has_factor, "Password, or a code of your app", "Password"),
                     state.errors.get("password", ""),
                     type="password",
                     required=True,
@@ -211,6 +99,72 @@ def _proof() -> rx.Component:
         ),
         class_name="panel ppanel",
         custom_attrs={"data-testid": "prove"},
+    )
+
+
+def _factor() -> rx.Component:
+    """The second factor: off, being set up, or on."""
+    state = AccountState
+    begin = rx.el.button(
+        rx.cond(state.has_factor, "Set up another app", "Set up an app"),
+        type="button",
+        class_name="btn",
+        on_click=state.begin_factor,
+        custom_attrs={"data-testid": "begin-second-factor"},
+    )
+    end = rx.el.button("Ask for no code any more", type="button", class_name="btn danger", on_click=state.end_factor)
+    return rx.el.section(
+        rx.el.h2("Second factor"),
+        rx.el.p(state.factor, class_name="fnote"),
+        rx.cond(state.recovery.length() > 0, _recovery(), rx.fragment()),
+        rx.cond(state.key != "", _key(), rx.el.div(begin, rx.cond(state.has_factor, end, rx.fragment()), class_name="ponce")),
+        class_name="panel ppanel",
+        custom_attrs={"data-testid": "second-factor"},
+    )
+
+
+def _key() -> rx.Component:
+    """The key to be read by an app, and the field for its first code."""
+    state = AccountState
+    return rx.el.div(
+        rx.image(src=state.picture, alt="The key as a QR code; the same stands beside it as text", class_name="pqr"),
+        rx.el.div(
+            rx.el.p(
+                "Read this with an authenticator app, or type the key: ", rx.el.code(state.key, custom_attrs={"data-testid": "factor-key"})
+            ),
+            rx.el.form(
+                rx.el.div(
+                    field(
+                        "code", "Code of the app", state.errors.get("code", ""), required=True, max_length=20, auto_complete="one-time-code"
+                    ),
+                    class_name="fields pfields",
+                ),
+                rx.el.div(
+                    rx.el.button("Confirm", type="submit", class_name="btn primary"),
+                    rx.el.button("Cancel", type="button", class_name="btn", on_click=state.put_away),
+                    class_name="ponce",
+                ),
+                on_submit=state.confirm_factor,
+            ),
+        ),
+        class_name="pkey",
+    )
+
+
+def _recovery() -> rx.Component:
+    """The codes for when the app is lost."""
+    state = AccountState
+    return rx.el.div(
+        rx.el.p(
+            "Keep these codes where the app is not: each lets you in once when the app is lost. They are not shown again.", role="status"
+        ),
+        rx.el.ul(
+            rx.foreach(state.recovery, lambda one: rx.el.li(rx.el.code(one))),
+            class_name="pcodes",
+            custom_attrs={"data-testid": "recovery-codes"},
+        ),
+        rx.el.button("I have kept them", type="button", class_name="btn", on_click=state.put_away),
+        class_name="pkept",
     )
 
 

@@ -28,6 +28,7 @@ POLICY = {
     "users_state.set_role": "users.write",
     "users_state.make_link": "users.write",
     "users_state.sign_out": "users.write",
+    "users_state.reset_factor": "users.write",
     "users_state.enable": "users.write",
     "users_state.ask_disable": "users.write",
     "users_state.set_asking": "users.write",
@@ -154,6 +155,16 @@ class UsersState(rx.State):
         await self._act(key, act)
 
     @rx.event
+    async def reset_factor(self, key: str) -> None:
+        """Let somebody in with the password alone who lost app and recovery codes."""
+
+        async def act(principal: Any, user: User) -> str:
+            await identity().reset_second_factor(user.email, by=principal)
+            return f"{user.email} signs in with the password alone."
+
+        await self._act(key, act)
+
+    @rx.event
     async def enable(self, key: str) -> None:
         """Let an account in again."""
 
@@ -259,6 +270,7 @@ def _person(row: rx.Var) -> rx.Component:
         cell("Sessions", rx.el.span(row.sessions.to_string(), class_name="num")),
         rx.el.span(
             rx.cond(row.is_disabled, rx.fragment(), _button("Password link", row, state.make_link(row.key))),
+            rx.cond(row.has_second_factor, _button("Reset second factor", row, state.reset_factor(row.key)), rx.fragment()),
             _button("Sign out", row, state.sign_out(row.key), disabled=row.sessions == 0),
             lock,
             class_name="pacts",

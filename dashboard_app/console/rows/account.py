@@ -71,3 +71,10 @@ def proof_words(proved_at: datetime | None, now: datetime) -> str:
     if now - proved_at > PROOF_GOOD_FOR:
         return f"{what} when it is more than 15 minutes ago. It was at {words.clock(proved_at)}."
     return f"{what} again from {words.clock(proved_at + PROOF_GOOD_FOR)} on."
+
+
+def factor_words(codes_left: int | None) -> str:
+    """Whether a code is asked for at sign-in. `codes_left` None: it is not."""
+    if codes_left is None:
+        return "Off: the password alone lets you in. With an authenticator app, a code is asked for, too."
+    return f"On: a code of your app is asked for when you sign in. {words.plural(codes_left, 'recovery code')} left."

@@ -23,6 +23,7 @@ class UserRow:
     role: str
     is_disabled: bool
     is_self: bool
+    has_second_factor: bool
     last_sign_in: str
     sessions: int
     since: str
@@ -54,6 +55,7 @@ def user_rows(users: Sequence[User], sessions: Mapping[int, int], self_id: int |
             role=user.role.value,
             is_disabled=user.disabled,
             is_self=user.id == self_id,
+            has_second_factor=user.has_second_factor,
             last_sign_in=words.clock(user.last_sign_in_at) if user.last_sign_in_at else "never",
             sessions=sessions.get(user.id, 0),
             since=words.clock(user.created_at),
