@@ -110,6 +110,7 @@ def _factor() -> rx.Component:
         type="button",
         class_name="btn",
         on_click=state.begin_factor,
+        disabled=state.title == "",
         custom_attrs={"data-testid": "begin-second-factor"},
     )
     end = rx.el.button("Ask for no code any more", type="button", class_name="btn danger", on_click=state.end_factor)
