@@ -129,7 +129,7 @@ class Identity(OwnAccount):
             if record is None or not is_right or record.user.disabled:
                 raise NotSignedIn("Email or password is not right.")
         if record.totp_encrypted is not None:
-            raise SecondFactorNeeded(self._factor.ticket(record))
+            raise SecondFactorNeeded(ticket=self._factor.ticket(record))
         return await self._begin_session(record, address, shown_agent(user_agent))
 
     async def finish_sign_in(self, ticket: str, code: str, address: str, user_agent: str = "") -> str:

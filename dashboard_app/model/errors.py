@@ -88,9 +88,9 @@ class SecondFactorNeeded(NotSignedIn):
 
     code = "second_factor_needed"
 
-    def __init__(self, ticket: str) -> None:
+    def __init__(self, detail: str = "", *, ticket: str = "") -> None:
         """`ticket` comes back with the code."""
-        super().__init__()
+        super().__init__(detail)
         self.ticket = ticket
 
 
