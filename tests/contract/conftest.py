@@ -115,7 +115,9 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
     await until(alerts.evaluator._is_started.is_set)
     await until(lambda: channels.is_ready)
     try:
-        yield Served(app, Permit(app, app.state.actions.action_of), guard, database, parts, audit, alerts, events, channels, breakers, identity)
+        yield Served(
+            app, Permit(app, app.state.actions.action_of), guard, database, parts, audit, alerts, events, channels, breakers, identity
+        )
     finally:
         events.streams.close()
         await events.events.close()
