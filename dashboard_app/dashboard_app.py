@@ -9,6 +9,8 @@ import reflex as rx
 from dashboard_app import wiring
 from dashboard_app.access.event_gate import FAREWELL, EventGate, check_policies
 from dashboard_app.console.pages import (
+    account,
+    account_state,
     alert_rules_state,
     alerts,
     alerts_state,
@@ -37,6 +39,8 @@ from dashboard_app.console.pages import (
     source_state,
     sources,
     sources_state,
+    tokens,
+    users,
     wall,
 )
 from dashboard_app.settings import load_settings
@@ -61,6 +65,9 @@ PAGES = {
     "events": Page("/events", "Events", events.page, events_state.EventsState, events_state),
     "alerts": Page("/alerts", "Alerts", alerts.page, alerts_state.AlertsState, alerts_state),
     "audit": Page("/audit", "Audit", audit.page, audit.AuditState, audit),
+    "users": Page("/users", "Users", users.page, users.UsersState, users),
+    "tokens": Page("/tokens", "API tokens", tokens.page, tokens.TokensState, tokens),
+    "account": Page("/account", "Your account", account.page, account_state.AccountState, account_state),
     "settings": Page("/settings", "Settings", settings.page, settings_state.SettingsState, settings_state),
     "drill": Page("/drill", "Drill", drill.page, drill_state.DrillState, drill_state),
     "wall": Page("/wall", "Wall", wall.page, wall.WallState, wall),
@@ -81,6 +88,7 @@ STYLESHEETS = [
         "jobs",
         "events",
         "alerts",
+        "people",
         "wall",
     )
 ]

@@ -198,6 +198,7 @@ class App:
             history=self.sources.history,
             audit=self.audit,
             jobs=self.jobs,
+            identity=self.identity,
             events=self.events,
             channels=self.channels,
             alerts=self.alerts.desk,
@@ -297,8 +298,7 @@ class App:
         if email is not None and password is not None:
             await self.identity.ensure_admin(email, Secret(password.get_secret_value()))
             return
-        base = self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}"
-        link = await self.identity.first_run_link(base)
+        link = await self.identity.first_run_link(self.settings.base_url)
         if link is not None:
             print(f"\n  First start: open this link within 30 minutes and choose your password\n  {link}\n", flush=True)  # noqa: T201 - a person waits for this line; the log redacts tokens
 

@@ -17,7 +17,7 @@ from dashboard_app.model.breaker import HELD_STATES, BreakerState, Hold
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import InvalidInput, SpillwayError, TryLater
 from dashboard_app.model.user import Principal
-from dashboard_app.policy.permission import require
+from dashboard_app.policy.permission import require, require_proof
 from dashboard_app.runtime.breakers import Breakers, NamedBreaker
 from dashboard_app.runtime.wake import Wake
 from dashboard_app.runtime.whole_file import replace_file
@@ -69,12 +69,14 @@ class Holds:
 
         Raises:
             Forbidden: this needs the admin role.
+            ProofNeeded: it is too long ago that this person showed who they are.
             NotFound: there is no such breaker.
             InvalidInput: no reason, or an `until` that is past or has no meaning.
             TryLater: the disk does not take the file, or nobody takes the audit row; nothing has changed then.
 
         """
         require(principal, "breakers.write")
+        require_proof(principal, self._clock.now())
         breaker, reason = self._breakers[name], reason.strip()
         self._check(state, reason, until)
         hold = Hold(state, principal.name, self._clock.now(), reason, until)

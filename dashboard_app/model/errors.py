@@ -83,10 +83,27 @@ class NotSignedIn(Refused):
     code = "not_signed_in"
 
 
+class SecondFactorNeeded(NotSignedIn):
+    """The password was right; a code of the app is asked for, too."""
+
+    code = "second_factor_needed"
+
+    def __init__(self, detail: str = "", *, ticket: str = "") -> None:
+        """`ticket` comes back with the code."""
+        super().__init__(detail)
+        self.ticket = ticket
+
+
 class Forbidden(Refused):
     """Your role does not allow this."""
 
     code = "forbidden"
+
+
+class ProofNeeded(Forbidden):
+    """Show again who you are: Your account, in the user menu."""
+
+    code = "proof_needed"
 
 
 class TryLater(SpillwayError):

@@ -10,9 +10,12 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 
 from dashboard_app.access.audit import Audit
+from dashboard_app.access.identity import Identity
+from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.permit import Permit
 from dashboard_app.access.vault import Vault
 from dashboard_app.backend.alerts.assembly import AlertParts, build_alerts
@@ -57,6 +60,7 @@ class Served:
     events: EventParts
     channels: Channels
     breakers: Breakers
+    identity: Identity
 
     def client(self, role: Role | None = Role.ADMIN) -> httpx.AsyncClient:
         principal = Principal(PrincipalKind.USER, f"test {role.value}", role, 1) if role else None
@@ -76,6 +80,8 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
     breakers = Breakers(BreakerLimits(), clock)
     parts = build_sources(database, Vault(settings), settings, clock, breakers=breakers)
     store = JobStore(database, guard.running)
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    identity = Identity(database, settings, clock, audit=audit, vault=Vault(settings), passwords=Passwords(hasher))
     jobs_limits = BatchLimits(settings.job_batch_size, settings.job_flush_s, settings.job_batch_max, settings.job_queue_max)
     updater = Updater(store, guard, clock, jobs_limits, journal=SegmentLog(settings.data_dir / "job-journal"))
     alerts = build_alerts(database, guard, parts.sources, parts.probing, units=metric_units, clock=clock)
@@ -95,6 +101,7 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
         history=parts.history,
         audit=audit,
         jobs=Jobs(store, updater),
+        identity=identity,
         alerts=alerts.desk,
         events=events,
         channels=channels,
@@ -108,7 +115,9 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
     await until(alerts.evaluator._is_started.is_set)
     await until(lambda: channels.is_ready)
     try:
-        yield Served(app, Permit(app, app.state.actions.action_of), guard, database, parts, audit, alerts, events, channels, breakers)
+        yield Served(
+            app, Permit(app, app.state.actions.action_of), guard, database, parts, audit, alerts, events, channels, breakers, identity
+        )
     finally:
         events.streams.close()
         await events.events.close()
@@ -118,6 +127,7 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
         await asyncio.wait(loops)
         await updater.release()
         await events.events.release()
+        await identity.close()
         if app.state.holds is not None:
             await app.state.holds.release()
         await parts.probing.close()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter, FastAPI
 from starlette.types import Scope
 
+from dashboard_app.backend.api.account import account_routes
 from dashboard_app.backend.api.actions import ActionTable, table_of
 from dashboard_app.backend.api.alerts import alert_routes
 from dashboard_app.backend.api.audit import audit_routes
@@ -23,6 +24,8 @@ from dashboard_app.backend.api.pgbouncer import pgbouncer_routes
 from dashboard_app.backend.api.pool import pool_routes
 from dashboard_app.backend.api.problems import LastResort, add_handlers
 from dashboard_app.backend.api.sources import source_routes
+from dashboard_app.backend.api.tokens import token_routes
+from dashboard_app.backend.api.users import user_routes
 from dashboard_app.backend.api.watched import watched_routes
 from dashboard_app.backend.drill.holds import Holds
 from dashboard_app.backend.drill.outage import Failing, Outage
@@ -68,6 +71,8 @@ def build_api(deps: ApiDeps, extra_routers: Sequence[APIRouter] = ()) -> FastAPI
         routers.append(event_routes(deps.events.events, deps.events.streams))
     if deps.channels is not None:
         routers.append(notification_routes(deps, deps.channels))
+    if deps.identity is not None:
+        routers += [account_routes(deps.identity), user_routes(deps.identity, deps.settings.base_url), token_routes(deps.identity)]
     outage = Outage(deps.clock)
     holds = Holds(deps.engine, deps.guard, deps.clock) if deps.settings.demo else None
     if holds is not None:

@@ -107,7 +107,7 @@ def _add_doing(router: APIRouter, deps: ApiDeps) -> None:
         signed_in(request, "pool.cleanup")
         if body is not None and body.dry_run:
             return answer((await deps.guard.cleanup(dry_run=True)).to_json())
-        async with audited(deps, request, "pool.cleanup", "pool") as noted:
+        async with audited(deps, request, "pool.cleanup", "pool", needs_proof=True) as noted:
             report = await deps.guard.cleanup(dry_run=False)
             noted.update(report.audit_json())
         return answer(report.to_json())

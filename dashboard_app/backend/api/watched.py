@@ -48,7 +48,7 @@ def watched_routes(deps: ApiDeps) -> APIRouter:
         source = await deps.sources.get(source_id)
         if body is not None and body.dry_run:
             return answer(await (await deps.probing.service(source_id)).guard_cleanup(dry_run=True))
-        async with audited(deps, request, "pool.cleanup", f"{source.name} (source {source_id})") as noted:
+        async with audited(deps, request, "pool.cleanup", f"{source.name} (source {source_id})", needs_proof=True) as noted:
             report = await (await deps.probing.service(source_id)).guard_cleanup(dry_run=False)
             noted.update({name: report[name] for name in _FREED})
         return answer(report)

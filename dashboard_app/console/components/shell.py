@@ -65,6 +65,8 @@ def _nav_items() -> list[tuple[str, str, str, str, Any]]:
         ("events", "/events", "radio", "Events", None),
         ("alerts", "/alerts", "bell", "Alerts", None),
         ("audit", "/audit", "scroll-text", "Audit", ShellState.may_administer),
+        ("users", "/users", "users", "Users", ShellState.may_administer),
+        ("tokens", "/tokens", "key-round", "Tokens", ShellState.may_administer),
         ("settings", "/settings", "settings", "Settings", ShellState.may_administer),
         ("drill", "/drill", "flask-conical", "Drill", ShellState.is_demo),
         ("wall", "/wall", "monitor", "Wall", None),
@@ -247,6 +249,7 @@ def _user() -> rx.Component:
         ),
         rx.el.div(
             rx.el.p(rx.el.b(ShellState.user_name), rx.el.small(ShellState.user_role), class_name="menu-who"),
+            link(icon("user-round"), "Your account", to="/account", class_name="mi"),
             rx.el.p("Theme", class_name="menu-label"),
             *(
                 rx.el.button(word, type="button", class_name="mi", on_click=set_color_mode(mode))
