@@ -6,7 +6,7 @@ ARGS ?= --help
 # Compiled modules are kept: without them a start takes seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run demo dev build cli test bench faults check format lock
+.PHONY: help run demo dev build cli test bench load faults check format lock
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -36,6 +36,10 @@ bench: ## measure what Spillway costs and wins: make bench BENCH="guard_overhead
 	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
 	@$(BIN)/python -m benchmarks $(BENCH)
 
+load: ## load test against LOAD_URL and LOAD_TOKEN, or a demo of its own: Locust, ab, a report in load/results
+	@$(SETUP) --load && $(BIN)/python -m dashboard_app.frontend
+	@$(BIN)/python -m load
+
 faults: ## kill, stop and starve it at full counts, up to an hour: make faults FAULTS="jobs-kill" for some of them
 	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
 	@$(BIN)/python -m tests.faults $(FAULTS)
@@ -61,3 +65,4 @@ lock: ## compile the requirements files into files with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements-bench.in -o requirements-bench.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-deps --custom-compile-command "make lock" requirements-sqlalchemy20.in -o requirements-sqlalchemy20.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements-load.in -o requirements-load.txt

@@ -9,6 +9,8 @@ import reflex as rx
 from dashboard_app import wiring
 from dashboard_app.access.event_gate import FAREWELL, EventGate, check_policies
 from dashboard_app.console.pages import (
+    account,
+    account_state,
     alert_rules_state,
     alerts,
     alerts_state,
@@ -18,6 +20,8 @@ from dashboard_app.console.pages import (
     channels_state,
     drill,
     drill_state,
+    events,
+    events_state,
     jobs,
     jobs_state,
     missing,
@@ -35,6 +39,8 @@ from dashboard_app.console.pages import (
     source_state,
     sources,
     sources_state,
+    tokens,
+    users,
     wall,
 )
 from dashboard_app.settings import load_settings
@@ -56,8 +62,12 @@ PAGES = {
     "pool": Page("/pool", "Pool", pool.page, pool_state.PoolState, pool_state),
     "breakers": Page("/breakers", "Breakers", breakers.page, breakers_state.BreakersState, breakers_state),
     "jobs": Page("/jobs", "Jobs", jobs.page, jobs_state.JobsState, jobs_state),
+    "events": Page("/events", "Events", events.page, events_state.EventsState, events_state),
     "alerts": Page("/alerts", "Alerts", alerts.page, alerts_state.AlertsState, alerts_state),
     "audit": Page("/audit", "Audit", audit.page, audit.AuditState, audit),
+    "users": Page("/users", "Users", users.page, users.UsersState, users),
+    "tokens": Page("/tokens", "API tokens", tokens.page, tokens.TokensState, tokens),
+    "account": Page("/account", "Your account", account.page, account_state.AccountState, account_state),
     "settings": Page("/settings", "Settings", settings.page, settings_state.SettingsState, settings_state),
     "drill": Page("/drill", "Drill", drill.page, drill_state.DrillState, drill_state),
     "wall": Page("/wall", "Wall", wall.page, wall.WallState, wall),
@@ -65,7 +75,22 @@ PAGES = {
 ADDRESSES = frozenset(page.route for page in PAGES.values() if page.route != "/" and "[" not in page.route)
 STYLESHEETS = [
     f"styles/{name}.css"
-    for name in ("tokens", "base", "shell", "forms", "sources", "pool", "detail", "measured", "breakers", "jobs", "alerts", "wall")
+    for name in (
+        "tokens",
+        "base",
+        "shell",
+        "forms",
+        "sources",
+        "pool",
+        "detail",
+        "measured",
+        "breakers",
+        "jobs",
+        "events",
+        "alerts",
+        "people",
+        "wall",
+    )
 ]
 _MODULES = (
     shell_state,
@@ -90,6 +115,9 @@ UNATTENDED = (
     "jobs_state.read",
     "breakers_state.read",
     "channels.read",
+    "events_state.read",
+    "events_state.again",
+    "shell_state.seen",
 )
 """What open pages read by themselves every few seconds."""
 
@@ -130,3 +158,8 @@ app.add_middleware(EventGate(spillway.identity, POLICY, UNATTENDED), index=0)
 check_policies(POLICY)
 app.register_lifespan_task(spillway.opened)
 spillway.console.viewers.bind(app, {name: _renderer(page) for name, page in PAGES.items()}, _is_signed_in)
+
+
+def served() -> Any:
+    """What the one port serves: Reflex with everything in it, and calls of the API past its layers."""
+    return spillway.in_front_of(app())

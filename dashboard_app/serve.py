@@ -54,7 +54,7 @@ def serve(loaded: LoadedSettings) -> int:
                 frontend.build_if_needed()
                 _prepare_environment(settings)
                 console = importlib.import_module("dashboard_app.dashboard_app")
-                server = _server(console.app(), settings, console.spillway.leave, database.stop_if_last_user)
+                server = _server(console.served(), settings, console.spillway.leave, database.stop_if_last_user)
                 return _run(server, listener)
             finally:
                 for number in _SIGNALS:
@@ -149,25 +149,29 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def uvicorn_options(settings: Settings) -> dict[str, Any]:
+    """What uvicorn is told. LIMIT_CONCURRENCY is not among it: the gate refuses with a problem document instead."""
+    return {
+        "loop": "uvloop",
+        "ws": "wsproto",
+        "ws_max_size": settings.ws_max_bytes,
+        "ws_ping_interval": settings.ws_ping_s,
+        "ws_ping_timeout": settings.ws_ping_timeout_s,
+        "timeout_keep_alive": settings.keep_alive_s,  # used as seconds of a timer only
+        "timeout_graceful_shutdown": _DRAIN_S,
+        "lifespan": "on",
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        "proxy_headers": False,  # the gate knows how many proxies to believe
+        "backlog": _BACKLOG,
+    }
+
+
 def _server(app: Any, settings: Settings, leave: Callable[[], object], last_act: Callable[[], object]) -> _Server:
-    """Uvicorn with the limits of `settings`. LIMIT_CONCURRENCY is not among them: the gate refuses with a problem document instead."""
+    """Uvicorn with the limits of `settings`."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        ws="wsproto",
-        ws_max_size=settings.ws_max_bytes,
-        ws_ping_interval=settings.ws_ping_s,
-        ws_ping_timeout=settings.ws_ping_timeout_s,
-        timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type]  # used as seconds of a timer only
-        timeout_graceful_shutdown=_DRAIN_S,
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,  # the gate knows how many proxies to believe
-        backlog=_BACKLOG,
-    )
+    config = uvicorn.Config(app, **uvicorn_options(settings))
     return _Server(config, f"Spillway is at http://{host}:{settings.port}", leave, last_act)
 
 

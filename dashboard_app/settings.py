@@ -210,6 +210,11 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = _knob("info", "The least severe line that is written.")
     demo: Flag = _knob(False, "The demo: a fleet of pretend sources and the drill page. Set by `make demo`.")
 
+    @property
+    def base_url(self) -> str:
+        """Where people open it, without a slash at the end: PUBLIC_URL, else HOST and PORT."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
     @model_validator(mode="after")
     def _stale_before_refetch(self) -> Self:
         """The only rule across settings: stale <= refetch."""

@@ -33,13 +33,14 @@ from dashboard_app.backend.sources.assembly import build_sources
 from dashboard_app.backend.sources.probing import metric_units
 from dashboard_app.console import context
 from dashboard_app.console.api.routes import build_routes
-from dashboard_app.console.console import Console
+from dashboard_app.console.console import Console, breaker_limits
 from dashboard_app.demo.fleet import Fleet
 from dashboard_app.model.clock import Clock, SystemClock
 from dashboard_app.model.errors import DatabaseUnavailable
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.policy.batching import BatchLimits
+from dashboard_app.runtime.breakers import Breakers, NamedBreaker
 from dashboard_app.runtime.supervisor import Supervisor
 from dashboard_app.settings import LoadedSettings, Settings
 from dashboard_app.store.channels import ChannelStore
@@ -77,7 +78,10 @@ class App:
             server=ControlView(self.database.control, APPLICATION_NAME),
             is_pooled=self.database.is_pooled,
         )
-        self.sources = build_sources(self.database, self.vault, settings, self.clock, lambda: self.guard.holding(task="sources.samples"))
+        self.breakers = Breakers(breaker_limits(settings), self.clock)
+        self.sources = build_sources(
+            self.database, self.vault, settings, self.clock, lambda: self.guard.holding(task="sources.samples"), breakers=self.breakers
+        )
         self.alerts = build_alerts(
             self.database, self.guard, self.sources.sources, self.sources.probing, units=metric_units, clock=self.clock
         )
@@ -97,13 +101,16 @@ class App:
             settings,
             self.clock,
             app=self._enter_api,
+            events=self.events.events,
             audit=self.audit,
             origins=loaded.origins,
             overrides=SettingStore(self.database),
+            breakers=self.breakers,
         )
         self.api = build_api(self._api_deps(), [build_routes(self.console)])
-        permit = Permit(self.api, self.api.state.actions.action_of, public_health=settings.public_health)
-        self.permit = EveryAnswer(permit, self.guard.hint)
+        self._permit = Permit(self.api.state.served, self.api.state.actions.action_of, public_health=settings.public_health)
+        self.permit = EveryAnswer(self._permit, self.guard.hint)
+        self._gate: Gate | None = None
         self.supervisor = Supervisor(self.clock)
         self._storage_is_ready = asyncio.Event()
         self._notes: set[asyncio.Task[None]] = set()
@@ -120,14 +127,14 @@ class App:
         async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
             is_api_call = is_api_path(scope["path"]) if scope["type"] == "http" else scope.get("path") == EVENTS_SOCKET
             if is_api_call:
-                await self.permit(scope, receive, send)
+                await self._permit(scope, receive, send)  # the gate itself adds the hint to every answer
             elif scope["type"] == "http" and scope["path"] in addresses:
                 await pages({**scope, "path": f"{scope['path']}/", "raw_path": f"{scope['path']}/".encode()}, receive, send)
             else:
                 await pages(scope, receive, send)
 
         pages_without_session = SignIn(self.identity, self.audit, self.settings.environment, self.database.ping)
-        return Gate(
+        self._gate = Gate(
             by_path,
             identity=self.identity,
             pages=pages_without_session,
@@ -135,6 +142,20 @@ class App:
             hint=self.guard.hint,
             farewell=farewell,
         )
+        return self._gate
+
+    def in_front_of(self, whole: ASGIApp) -> ASGIApp:
+        """`whole` (Reflex, with the gate inside) for pages, sockets and the lifespan; calls of the API reach the same gate without Reflex's layers."""
+        gate = self._gate
+        if gate is None:
+            message = "there is no gate yet: `around` comes first"
+            raise RuntimeError(message)
+
+        async def front(scope: Scope, receive: Receive, send: Send) -> None:
+            is_call = scope["type"] == "http" and is_api_path(scope["path"])
+            await (gate if is_call else whole)(scope, receive, send)
+
+        return front
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -177,6 +198,7 @@ class App:
             history=self.sources.history,
             audit=self.audit,
             jobs=self.jobs,
+            identity=self.identity,
             events=self.events,
             channels=self.channels,
             alerts=self.alerts.desk,
@@ -222,11 +244,14 @@ class App:
         self.alerts.book.on_news = self.announcer.alert
         self.sources.probing.on_change = self.announcer.source
         self.jobs.updater.on_written = self.announcer.jobs
-        for breaker in self.console.breakers:
-            breaker.on_move = lambda name, move: self.announcer.breaker(name, move.source.value, move.target.value, move.cause)
+        self.breakers.on_new(self._announce_moves)
         for name, lane in (("health", self.console.loader.health), ("metrics", self.console.loader.metrics)):
             lane.on_round(partial(self.announcer.round, name))
         broadcaster.bind(self.events.events)
+
+    def _announce_moves(self, breaker: NamedBreaker) -> None:
+        """Let the moves of a breaker become events."""
+        breaker.on_move = lambda name, move: self.announcer.breaker(name, move.source.value, move.target.value, move.cause)
 
     def _retune(self, settings: Settings) -> None:
         """Let guard, jobs, events and notifications go by changed settings at once."""
@@ -273,8 +298,7 @@ class App:
         if email is not None and password is not None:
             await self.identity.ensure_admin(email, Secret(password.get_secret_value()))
             return
-        base = self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}"
-        link = await self.identity.first_run_link(base)
+        link = await self.identity.first_run_link(self.settings.base_url)
         if link is not None:
             print(f"\n  First start: open this link within 30 minutes and choose your password\n  {link}\n", flush=True)  # noqa: T201 - a person waits for this line; the log redacts tokens
 

@@ -76,7 +76,7 @@ def test_changed_requirements_are_installed_again(bootstrap: ModuleType, pip_say
 def test_what_is_there_for_tests_is_enough_to_run_but_not_the_other_way_round(
     bootstrap: ModuleType, pip_says: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bootstrap, "_test_programs", lambda: None)
+    monkeypatch.setattr(bootstrap, "_programs", lambda *_: None)
     bootstrap.main(dev=False)
     bootstrap.main(dev=True)
     bootstrap.main(dev=False)
@@ -87,15 +87,16 @@ def test_what_is_there_for_tests_is_enough_to_run_but_not_the_other_way_round(
 def test_a_package_beside_the_environment_is_installed_again_when_its_folder_is_gone(
     bootstrap: ModuleType, pip_says: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bootstrap, "_test_programs", lambda: None)
-    ((name, folder),) = bootstrap.BESIDE.items()
+    monkeypatch.setattr(bootstrap, "_programs", lambda *_: None)
+    whole = 2 + len(bootstrap.BESIDE)
+    name, folder = next(iter(bootstrap.BESIDE.items()))
     bootstrap.main(dev=True)
     assert pip_says.read_text().splitlines()[2].endswith(f"--require-hashes --target {folder} -r {name}")
     bootstrap.main(dev=True)
-    assert pip_says.read_text().count("pip install") == 3
+    assert pip_says.read_text().count("pip install") == whole
     (tmp_path / folder).rmdir()
     bootstrap.main(dev=True)
-    assert pip_says.read_text().count("pip install") == 6
+    assert pip_says.read_text().count("pip install") == 2 * whole
 
 
 def test_an_install_that_fails_is_tried_again_by_the_next_start(
@@ -143,10 +144,10 @@ def test_a_missing_test_program_is_installed_by_root_and_named_to_others(
     monkeypatch.setattr(bootstrap.subprocess, "run", lambda command, **_options: ran.append(command))
     monkeypatch.setattr(bootstrap.shutil, "which", lambda name, path=None: name if name == "apt-get" or "install" in str(ran) else None)
     monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 1000)
-    bootstrap._test_programs()
+    bootstrap._programs(bootstrap.TEST_PROGRAMS, "skipped")
     assert (ran, "Not installed: chromium" in capsys.readouterr().out) == ([], True)
     monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 0)
-    bootstrap._test_programs()
+    bootstrap._programs(bootstrap.TEST_PROGRAMS, "skipped")
     assert [command[:2] for command in ran] == [["apt-get", "-qq"], ["apt-get", "-qq"]]
     assert "Not installed" not in capsys.readouterr().out
 

@@ -23,6 +23,7 @@ COMMANDS = (
     ["user", "disable"],
     ["user", "set-role"],
     ["user", "reset-password"],
+    ["user", "reset-second-factor"],
     ["token", "create"],
     ["token", "list"],
     ["token", "revoke"],
@@ -31,6 +32,7 @@ COMMANDS = (
     ["sources", "import"],
     ["sources", "export"],
     ["sources", "test"],
+    ["audit", "verify"],
 )
 Run = Callable[..., Result]
 
@@ -61,7 +63,7 @@ def test_help_explains_each_command_with_an_example(command):
     assert f"Example: {' '.join(command)}" in said.output
 
 
-@pytest.mark.parametrize("group", [[], ["user"], ["token"], ["sources"], ["jobs"]])
+@pytest.mark.parametrize("group", [[], ["user"], ["token"], ["sources"], ["jobs"], ["audit"]])
 def test_a_group_shows_an_example_too(group):
     assert "Example: " in " ".join(CliRunner().invoke(app, [*group, "--help"], prog_name="spillway").output.split())
 
@@ -93,6 +95,7 @@ def test_an_account_is_added_changed_locked_out_and_let_in_again(spillway):
         (("user", "add"), "", 2),
         (("user", "set-role", "nobody@example.org", "admin"), "", 1),
         (("user", "disable", "nobody@example.org"), "", 1),
+        (("user", "reset-second-factor", "nobody@example.org"), "", 1),
         (("token", "create", "--name", "x"), "", 2),
         (("token", "create", "--name", "x", "--role", "viewer", "--expires", "soon"), "", 2),
         (("token", "create", "--name", "", "--role", "viewer"), "", 1),
@@ -179,6 +182,22 @@ def test_a_simulation_shows_what_batching_wins_and_leaves_no_job_behind(spillway
     assert (after[0], after[1], after[-1]) == ("batched", "180", "60")
     assert int(after[2]) <= 30
     assert postgres.execute("SELECT id FROM jobs", database=fresh_database.database) == []
+
+
+def test_the_log_of_what_was_done_is_verified_and_a_cut_off_end_is_noticed(spillway, postgres, fresh_database):
+    for name in ("one", "two"):
+        spillway("token", "create", "--name", name, "--role", "viewer")
+    said = spillway("audit", "verify")
+    assert (said.exit_code, said.stdout.startswith("2 rows, each as it was written. The newest: 2:")) == (0, True)
+    head = said.stdout.split()[-1]
+    assert spillway("audit", "verify", "--head", head).exit_code == 0
+    assert spillway("audit", "verify", "--head", "2:abc").exit_code == 2
+    cut = "DO $$ BEGIN SET LOCAL session_replication_role = replica; DELETE FROM audit WHERE id = 2; END $$"
+    postgres.execute(cut, database=fresh_database.database)
+    for words in (("audit", "verify"), ("audit", "verify", "--head", head)):
+        said = spillway(*words)
+        assert (said.exit_code, said.stdout) == (1, "")
+        assert "Row 2 was there before and is gone" in said.stderr
 
 
 def test_migrate_says_the_revision(spillway):

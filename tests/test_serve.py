@@ -62,7 +62,7 @@ def build():
         time.sleep(60)
 
 spillway = types.SimpleNamespace(leave=lambda: print("leaving", flush=True))
-sys.modules["dashboard_app.dashboard_app"] = types.SimpleNamespace(app=lambda: app, spillway=spillway)
+sys.modules["dashboard_app.dashboard_app"] = types.SimpleNamespace(served=lambda: app, spillway=spillway)
 frontend.build_if_needed = build
 serve._EXIT_S, serve._STOP_S = 0.5, 4.5
 sys.exit(serve.serve(load_settings(env_file=None)))

@@ -2,6 +2,7 @@
 
 python3 tools/bootstrap.py          what runs Spillway
 python3 tools/bootstrap.py --dev    what checks it, too, and the programs that tests drive
+python3 tools/bootstrap.py --load   the same, and the program that `make load` drives
 """
 
 import fcntl
@@ -17,16 +18,23 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "spillway-installed.json"
 RUN, DEV, BENCH = "requirements.txt", "requirements-dev.txt", "requirements-bench.txt"
-BESIDE = {"requirements-sqlalchemy20.txt": ".cache/sqlalchemy20"}
-"""What tests run against instead of the same package in `.venv`: a locked file and the folder it is installed in."""
+BESIDE = {"requirements-sqlalchemy20.txt": ".cache/sqlalchemy20", "requirements-load.txt": ".cache/load"}
+"""What stands beside `.venv`, so that it meets nothing in there: a locked file and the folder it is installed in."""
 OLDEST = (3, 11)
 PROGRAM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TEST_PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "pgbouncer": ("pgbouncer",), "nginx": ("nginx",)}
-TEST_PACKAGES = {"chromium": ("chromium", "fonts-dejavu-core"), "pgbouncer": ("pgbouncer",), "nginx": ("nginx-light",)}
+TEST_PACKAGES = {
+    "chromium": ("chromium", "fonts-dejavu-core"),
+    "pgbouncer": ("pgbouncer",),
+    "nginx": ("nginx-light",),
+    "ab": ("apache2-utils",),
+}
+LOAD_PROGRAMS = {"ab": ("ab",)}
 
 
-def main(dev: bool) -> int:
+def main(dev: bool, load: bool = False) -> int:
     """Set up; 0 when `.venv` is ready."""
+    dev = dev or load
     if sys.version_info < OLDEST:
         return _with_a_newer_python()
     wanted = _wanted()
@@ -36,8 +44,10 @@ def main(dev: bool) -> int:
             fcntl.flock(lock, fcntl.LOCK_EX)  # of two at once, the second finds the work done
             if not _is_ready(wanted, dev) and not _install(wanted, dev):
                 return 1
-    if dev:
-        _test_programs()
+    if load:
+        _programs(LOAD_PROGRAMS, "The kit's own client is used instead")
+    elif dev:
+        _programs(TEST_PROGRAMS, "The tests that need it are skipped by name (with CI=true they fail)")
     return 0
 
 
@@ -124,23 +134,23 @@ def _has_this_python() -> bool:
     return said.stdout.strip() == sys.implementation.cache_tag
 
 
-def _test_programs() -> None:
-    """Install the programs that tests drive when this is root on a machine with apt; else say which are missing."""
+def _programs(programs: dict[str, tuple[str, ...]], otherwise: str) -> None:
+    """Install programs when this is root on a machine with apt; else say which are missing and what happens then."""
     path = f"{os.environ.get('PATH', '')}:{PROGRAM_PATH}"
-    missing = [part for part, names in TEST_PROGRAMS.items() if not any(shutil.which(name, path=path) for name in names)]
+    missing = [part for part, names in programs.items() if not any(shutil.which(name, path=path) for name in names)]
     if not missing:
         return
     if os.geteuid() == 0 and shutil.which("apt-get", path=path):
-        print(f"Installing {', '.join(missing)} for the tests", flush=True)
+        print(f"Installing {', '.join(missing)}", flush=True)
         packages = [package for part in missing for package in TEST_PACKAGES[part]]
         # RUNLEVEL 1: the package starts no service of its own
         environment = {**os.environ, "PATH": path, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
         for command in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *packages]):
             subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-        missing = [part for part in missing if not any(shutil.which(name, path=path) for name in TEST_PROGRAMS[part])]
+        missing = [part for part in missing if not any(shutil.which(name, path=path) for name in programs[part])]
     if missing:
-        print(f"Not installed: {', '.join(missing)}. The tests that need it are skipped by name (with CI=true they fail).", flush=True)
+        print(f"Not installed: {', '.join(missing)}. {otherwise}.", flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main("--dev" in sys.argv[1:]))
+    sys.exit(main("--dev" in sys.argv[1:], "--load" in sys.argv[1:]))

@@ -156,12 +156,14 @@
     j: () => move(1),
     k: () => move(-1),
     ".": openRowMenu,
+    " ": () => press("[data-key=' ']"),
   };
   const pages = {
     s: "/",
     p: "/pool",
     b: "/breakers",
     j: "/jobs",
+    e: "/events",
     a: "/alerts",
     u: "/audit",
     t: "/settings",
@@ -209,6 +211,7 @@
       return;
     }
     if (event.key === "Escape" && press("[data-key='Escape']")) return;
+    if (event.key === " " && target.closest("button,a,summary,[role=button]")) return;
     const isArrow = event.key === "ArrowDown" || event.key === "ArrowUp";
     if (isArrow ? rowOf(target) && move(event.key === "ArrowDown" ? 1 : -1) : areKeysOn() && single(event.key)) event.preventDefault();
   });

@@ -1,14 +1,12 @@
 """Who did what to what. A row is on disk before anything else happens to it, and in the table as soon as the database takes it."""
 
 import asyncio
-import json
 import logging
-import math
-import re
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -16,15 +14,16 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.exc import DBAPIError
 
+from dashboard_app.access.audit_chain import AuditChain
+from dashboard_app.access.audit_words import clean_text, masked_details, payload_of, row_of
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import DatabaseUnavailable
-from dashboard_app.model.secret import MASK, Secret
+from dashboard_app.model.errors import DatabaseUnavailable, SpillwayError
 from dashboard_app.model.user import Principal
 from dashboard_app.store.audit import AuditFilter, AuditRow, AuditStore
 from dashboard_app.store.database import Database
 from dashboard_app.store.journal import Journal
 
-__all__ = ["Audit", "AuditRow"]
+__all__ = ["Audit", "AuditRow", "masked_details"]
 
 _LOG = logging.getLogger(__name__)
 JOURNAL_FOLDER = "audit-journal"
@@ -35,10 +34,9 @@ MAX_WAITING = 20_000
 """Rows that may wait for the database; when as many wait, an act that must be recorded is refused."""
 _BATCH = 500
 _RECENT = 1_000
-_MAX_TEXT = 500
-_MAX_DETAILS = 8_000
-_SECRET_NAME = re.compile(r"password|secret|token|credential|cookie|authorization", re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"(://[^\s:/@]*:)[^\s@/]+@")
+BEGUN = "begun"
+"""The result of an act under way. It is on disk only: a process that dies leaves it to the next, which writes it as UNKNOWN."""
+UNKNOWN = "unknown"
 
 
 class Audit:
@@ -52,7 +50,9 @@ class Audit:
         self._journal = Journal(data_dir / JOURNAL_FOLDER)
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="audit-journal")
         self._is_open = False
+        self.chain = AuditChain(self._store, data_dir)
         self._waiting: dict[UUID, AuditRow] = {}
+        self._begun: dict[UUID, AuditRow] = {}
         self._recent: deque[AuditRow] = deque(maxlen=_RECENT)
         self._drain: asyncio.Task[None] | None = None
         self.is_reachable = True
@@ -88,25 +88,38 @@ class Audit:
             DatabaseUnavailable: too many rows wait already, or neither disk nor database takes the row. Then nothing may be done.
 
         """
-        if len(self._waiting) >= MAX_WAITING:
-            raise DatabaseUnavailable("The audit journal is full; acts that must be recorded wait for the database.", 5)
-        row = AuditRow(
-            uuid=uuid4(),
-            at=self._clock.now(),
-            actor=_text(principal.name),
-            actor_kind=principal.kind.value,
-            action=_text(action),
-            target=_text(target),
-            result=_text(result),
-            request_id=_text(request_id),
-            details=masked_details(details or {}),
-        )
-        on_disk = await self._append(row)
-        self._waiting[row.uuid] = row
-        await self._try_to_write(WAIT_FOR_TABLE_S)
-        if not on_disk and row.uuid in self._waiting:
-            del self._waiting[row.uuid]
-            raise DatabaseUnavailable("Neither the disk nor the database takes the audit row.", 5)
+        await self._keep(self._row(principal, action, target, result, request_id=request_id, details=details))
+
+    @asynccontextmanager
+    async def act(
+        self, principal: Principal, action: str, target: str, *, request_id: str = "", details: Mapping[str, object] | None = None
+    ) -> AsyncIterator[dict[str, object]]:
+        """Record what the block does: that it begins before it does, and how it ended when it has ended, as one row in all.
+
+        The block may add to the details; "target" among them takes the place of `target`. The result is "ok", the code of the
+        error that ended the block, or "failed".
+
+        Raises:
+            DatabaseUnavailable: nobody takes the row; then the block does not begin.
+
+        """
+        begun = self._row(principal, action, target, BEGUN, request_id=request_id, details=details)
+        if await self._append(begun):
+            self._begun[begun.uuid] = begun
+        else:
+            await self._keep(replace(begun, uuid=uuid4()))  # the disk is full: the table holds the beginning, and the end as another row
+        noted: dict[str, object] = {"target": target, **(details or {})}
+        result = "failed"
+        try:
+            yield noted
+            result = "ok"
+        except SpillwayError as error:
+            result = error.code
+            raise
+        finally:
+            named = str(noted.pop("target"))
+            ended = replace(begun, target=clean_text(named), result=clean_text(result), details=masked_details(noted))
+            await self._keep(ended, is_begun=self._begun.pop(begun.uuid, None) is not None)
 
     async def page(
         self,
@@ -133,7 +146,8 @@ class Audit:
         except DatabaseUnavailable:
             written = self._from_memory(wanted, limit)
         known = {row.uuid for row in written}
-        waiting = [row for row in reversed(self._waiting.values()) if wanted.takes(row) and row.uuid not in known]
+        unwritten = [*self._waiting.values(), *self._begun.values()]
+        waiting = [row for row in reversed(unwritten) if wanted.takes(row) and row.uuid not in known]
         return (waiting + written)[:limit]
 
     @property
@@ -156,6 +170,7 @@ class Audit:
                 return
             self.is_reachable = True
         await self._try_to_write(WAIT_FOR_TABLE_S)
+        await self._note_head()
 
     async def close(self) -> None:
         """Try once more to write what waits, then let go of the journal; the rest waits there for the next start."""
@@ -164,8 +179,49 @@ class Audit:
         if self._drain is not None:
             self._drain.cancel()
             await asyncio.wait({self._drain}, timeout=WAIT_FOR_TABLE_S)
+        await self._note_head()
         await asyncio.get_running_loop().run_in_executor(self._disk, self._journal.close)
         self._disk.shutdown(wait=False)
+
+    def _row(
+        self, principal: Principal, action: str, target: str, result: str, *, request_id: str, details: Mapping[str, object] | None
+    ) -> AuditRow:
+        """A new row. Raises DatabaseUnavailable when too many wait already."""
+        if len(self._waiting) + len(self._begun) >= MAX_WAITING:
+            raise DatabaseUnavailable("The audit journal is full; acts that must be recorded wait for the database.", 5)
+        return AuditRow(
+            uuid=uuid4(),
+            at=self._clock.now(),
+            actor=clean_text(principal.name),
+            actor_kind=principal.kind.value,
+            action=clean_text(action),
+            target=clean_text(target),
+            result=clean_text(result),
+            request_id=clean_text(request_id),
+            details=masked_details(details or {}),
+        )
+
+    async def _keep(self, row: AuditRow, *, is_begun: bool = False) -> None:
+        """Return when the row is on disk or in the table. `is_begun`: its beginning is on disk; a disk that fails now loses its end only.
+
+        Raises:
+            DatabaseUnavailable: neither takes it.
+
+        """
+        on_disk = await self._append(row)
+        self._waiting[row.uuid] = row
+        await self._try_to_write(WAIT_FOR_TABLE_S)
+        if not on_disk and not is_begun and row.uuid in self._waiting:
+            del self._waiting[row.uuid]
+            raise DatabaseUnavailable("Neither the disk nor the database takes the audit row.", 5)
+
+    async def _note_head(self) -> None:
+        """Remember how far the chain has come."""
+        try:
+            if self.is_reachable:
+                await self.chain.note()
+        except DatabaseUnavailable:
+            self.is_reachable = False
 
     async def _written(self, wanted: AuditFilter, limit: int) -> list[AuditRow]:
         """Rows of the table. Raises DatabaseUnavailable, at once while the database is known to be away."""
@@ -194,14 +250,14 @@ class Audit:
             return
         self._is_open = True
         for payload in entries.values():
-            row = _row_of(payload)
-            self._waiting[row.uuid] = row
+            row = row_of(payload)
+            self._waiting[row.uuid] = replace(row, result=UNKNOWN) if row.result == BEGUN else row
 
     async def _append(self, row: AuditRow) -> bool:
         """True when the row is on disk."""
         await self._open()
         try:
-            await asyncio.get_running_loop().run_in_executor(self._disk, self._journal.append, row.uuid.hex, _payload_of(row))
+            await asyncio.get_running_loop().run_in_executor(self._disk, self._journal.append, row.uuid.hex, payload_of(row))
         except OSError:
             return False
         return True
@@ -246,41 +302,3 @@ class Audit:
             await asyncio.get_running_loop().run_in_executor(self._disk, self._journal.forget, keys)
         except OSError:
             return
-
-
-def masked_details(details: Mapping[str, object]) -> dict[str, object]:
-    """`details` as JSON values without secrets, cut to 8,000 characters."""
-    clean = {_text(str(key)): MASK if _SECRET_NAME.search(str(key)) else _clean(value) for key, value in details.items()}
-    if len(json.dumps(clean)) > _MAX_DETAILS:
-        return {"cut": json.dumps(clean)[:_MAX_DETAILS]}
-    return clean
-
-
-def _clean(value: object) -> object:
-    """One value for JSON."""
-    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    if isinstance(value, Secret):
-        return MASK
-    if isinstance(value, Mapping):
-        return masked_details(value)
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_clean(item) for item in value]
-    return _text(str(value), _MAX_DETAILS)
-
-
-def _text(value: str, limit: int = _MAX_TEXT) -> str:
-    """`value` without NUL, lone surrogates and passwords in URLs, cut to `limit` characters."""
-    clean = value.replace("\x00", "").encode("utf-8", "replace").decode()
-    return _URL_PASSWORD.sub(rf"\1{MASK}@", clean)[:limit]
-
-
-def _payload_of(row: AuditRow) -> bytes:
-    """A row as one line of the journal."""
-    return json.dumps(asdict(row), default=str, separators=(",", ":")).encode()
-
-
-def _row_of(payload: bytes) -> AuditRow:
-    """A line of the journal as a row."""
-    values = json.loads(payload)
-    return AuditRow(**{**values, "uuid": UUID(values["uuid"]), "at": datetime.fromisoformat(values["at"]), "id": None})

@@ -195,7 +195,8 @@ class Gate:
         try:
             if token is not None:
                 return await self._identity.principal_for_token(token, guard_call=guard_call)
-            return await self._identity.principal_for_cookie(visit.header(scope, b"cookie"), guard_call=guard_call)
+            cookie = visit.header(scope, b"cookie")
+            return await self._identity.principal_for_cookie(cookie, guard_call=guard_call) if cookie else None
         except DatabaseUnavailable:
             scope[visit.IDENTITY_UNKNOWN] = True
             return None
@@ -211,21 +212,23 @@ class Gate:
     def _stamped(self, scope: Scope, send: Send) -> Send:
         """`send` that adds request id and security headers to the answer."""
         path: str = scope["path"]
-        is_page = not visit.is_api(path) and not visit.is_asset(path)
+        is_api = visit.is_api(path)
+        is_page = not is_api and not visit.is_asset(path)
 
         async def stamped(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = {name.lower() for name, _ in message.get("headers", ())}
+                headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"x-request-id"]
+                given = {name.lower() for name, _ in headers}
                 host = visit.header(scope, b"host")
                 safe_host = host if self._hosts.allows(host) else "localhost"
-                wanted = dict(visit.security_headers(safe_host, is_https=self._is_https))
-                if is_page:
-                    wanted["cache-control"] = "no-store"
-                if self._hint is not None and visit.is_api(path):
-                    wanted["x-throttle"] = self._hint()
-                added = [(k.encode(), v.encode("latin-1")) for k, v in wanted.items() if k.encode() not in given]
-                kept = [(name, value) for name, value in message.get("headers", ()) if name.lower() != b"x-request-id"]
-                message["headers"] = [*kept, *added, (b"x-request-id", scope[visit.REQUEST_ID].encode("latin-1"))]
+                wanted = visit.raw_security_headers(safe_host, is_https=self._is_https)
+                headers += [pair for pair in wanted if pair[0] not in given]
+                if is_page and b"cache-control" not in given:
+                    headers.append((b"cache-control", b"no-store"))
+                if is_api and self._hint is not None and b"x-throttle" not in given:
+                    headers.append((b"x-throttle", self._hint().encode("latin-1")))
+                headers.append((b"x-request-id", scope[visit.REQUEST_ID].encode("latin-1")))
+                message["headers"] = headers
             await send(message)
 
         return stamped

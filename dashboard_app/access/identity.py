@@ -13,17 +13,19 @@ from dataclasses import replace
 from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
 
-from dashboard_app.access.accounts import TOKEN_PREFIX, Accounts, digest
+from dashboard_app.access.accounts import TOKEN_PREFIX, digest
 from dashboard_app.access.audit import Audit
 from dashboard_app.access.checker import CHECK_LIMIT_S, Checker
 from dashboard_app.access.known import GOOD_S, SESSION_IDLE, SESSION_LIFE, Known, KnownCredentials
 from dashboard_app.access.login_limit import LoginLimit
+from dashboard_app.access.own_account import OwnAccount, shown_agent
 from dashboard_app.access.passwords import Passwords
+from dashboard_app.access.second_factor import SecondFactor
 from dashboard_app.access.vault import Vault
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import DatabaseUnavailable, NotSignedIn
+from dashboard_app.model.errors import DatabaseUnavailable, NotSignedIn, SecondFactorNeeded
 from dashboard_app.model.secret import Secret
-from dashboard_app.model.user import Principal, PrincipalKind
+from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.settings import Settings
 from dashboard_app.store.credentials import ended
 from dashboard_app.store.database import Database
@@ -41,15 +43,15 @@ _MAX_UNWRITTEN = 1000
 _MAX_COOKIE = 200
 
 
-class Identity(Accounts):
+class Identity(OwnAccount):
     """Says who asks, signs people in and out, and keeps both working while the database is away."""
 
     def __init__(self, database: Database, settings: Settings, clock: Clock, *, audit: Audit, vault: Vault, passwords: Passwords) -> None:
         """No I/O."""
-        super().__init__(database, clock, passwords, audit)
+        limit, factor = LoginLimit(settings.rate_limit_login), SecondFactor(database, vault, clock)
+        super().__init__(database, clock, passwords, audit=audit, limit=limit, factor=factor)
         self._database = database
         self._vault = vault
-        self._limit = LoginLimit(settings.rate_limit_login)
         is_https = (settings.public_url or "").startswith("https://")
         self.cookie_name = "__Host-spillway_session" if is_https else "spillway_session"
         self.cookie_is_secure = is_https
@@ -63,6 +65,7 @@ class Identity(Accounts):
         self._touched_mono: dict[str, float] = {}
         self._unwritten: dict[str, SessionRecord] = {}
         self._undeleted: dict[str, None] = {}
+        self._proofs: dict[str, datetime] = {}
         self._refreshed_mono: float | None = None
         self._is_reachable = True
         self._watchers: dict[str, set[asyncio.Event]] = {}
@@ -108,22 +111,51 @@ class Identity(Accounts):
 
     # -- in and out -------------------------------------------------------------------------------------------------------------
 
-    async def sign_in(self, email: str, password: str | Secret, address: str) -> str:
+    async def sign_in(self, email: str, password: str | Secret, address: str, user_agent: str = "") -> str:
         """The value of a new session cookie. Works from memory while the database is away.
 
         Raises:
             NotSignedIn: email or password is not right (same words and time for an unknown email); says how many tries are left.
-            RateLimited: no try left for this address; says in how many seconds.
+            RateLimited: no try left for this address or account; says in how many seconds.
+            SecondFactorNeeded: the password is right, and a code is asked for: go on with `finish_sign_in`.
             DatabaseUnavailable: the database is away and no account is known here.
 
         """
         secret = password if isinstance(password, Secret) else Secret(password)
-        with self._limit.one_try(address):
+        account = email.strip().lower()
+        with self._limit.one_try(address, "" if self._is_spared(account, address) else account):
             record = await self._account(email.strip())
             is_right = await self._passwords.matches(record.password_hash if record else None, secret)
             if record is None or not is_right or record.user.disabled:
                 raise NotSignedIn("Email or password is not right.")
-        return await self._begin_session(record, address)
+        if record.totp_encrypted is not None:
+            raise SecondFactorNeeded(ticket=self._factor.ticket(record))
+        return await self._begin_session(record, address, shown_agent(user_agent))
+
+    async def finish_sign_in(self, ticket: str, code: str, address: str, user_agent: str = "") -> str:
+        """The value of a new session cookie, for the ticket of a right password and a code of the app or a recovery code.
+
+        Raises:
+            NotSignedIn: the code is not right, or was used; or the ticket is too old.
+            RateLimited, DatabaseUnavailable: as `sign_in`.
+
+        """
+        found = self._factor.email_of(ticket)
+        if found is None:
+            raise NotSignedIn("That took too long. Enter your password again.")
+        email, mark = found
+        with self._limit.one_try(address, "" if self._is_spared(email.lower(), address) else email.lower()):
+            record = await self._account(email)
+            if record is None or record.user.disabled or not self._factor.fits(record, mark):
+                raise NotSignedIn("Email or password is not right.")
+            if record.totp_encrypted is not None and not await self._is_right_code(record, code):
+                raise NotSignedIn("This code is not right, or it was used already.")
+        return await self._begin_session(record, address, shown_agent(user_agent))
+
+    def ticket_email(self, ticket: str) -> str | None:
+        """Whose ticket this is, None for one that is too old or not ours."""
+        found = self._factor.email_of(ticket)
+        return None if found is None else found[0]
 
     async def sign_out(self, session_id: str) -> None:
         """End a session (by `Principal.session_id`) at once; the table hears of it when it can."""
@@ -222,8 +254,9 @@ class Identity(Accounts):
 
     def _known_session(self, record: SessionRecord) -> Known:
         """A row as an entry."""
-        principal = Principal(PrincipalKind.USER, record.email, record.role, record.user_id, record.id_hash)
-        return Known(record.id_hash, principal, self._clock.monotonic(), record.expires_at, record.last_seen_at)
+        principal = Principal(PrincipalKind.USER, record.email, record.role, record.user_id, record.id_hash, record.proved_at)
+        seen = record.last_seen_at
+        return Known(record.id_hash, principal, self._clock.monotonic(), record.expires_at, seen, address=record.address)
 
     def _known_token(self, record: TokenRecord) -> Known:
         """A row as an entry."""
@@ -243,12 +276,21 @@ class Identity(Accounts):
             raise DatabaseUnavailable("The database does not answer, and accounts were last read too long ago to sign in without it.")
         return self._users.get(email.lower())
 
-    async def _begin_session(self, record: UserRecord, address: str) -> str:
+    def _is_spared(self, account: str, address: str) -> bool:
+        """True when the tries of this account do not count: at an address that it is signed in at, and for the last admin anywhere."""
+        record = self._users.get(account)
+        if record is None:
+            return False
+        admins = [one for one in self._users.values() if one.user.role is Role.ADMIN and not one.user.disabled]
+        return admins == [record] or any(one.address == address and one.principal.user_id == record.user.id for one in self._sessions)
+
+    async def _begin_session(self, record: UserRecord, address: str, user_agent: str) -> str:
         """The cookie of a new session of this user. Raises DatabaseUnavailable when too many wait to be written."""
         if len(self._unwritten) >= _MAX_UNWRITTEN:
             raise DatabaseUnavailable("Too many sessions wait for the database.")
         secret, now, user = secrets.token_urlsafe(32), self._clock.now(), record.user
-        row = SessionRecord(digest(secret), user.id, user.email, user.role, False, address, now, now, now + SESSION_LIFE)
+        ends = now + SESSION_LIFE
+        row = SessionRecord(digest(secret), user.id, user.email, user.role, False, address, now, now, ends, user_agent, now)
         self._unwritten[row.id_hash] = row
         self._sessions.put(replace(self._known_session(row), is_written=False))
         if self._is_reachable:
@@ -273,6 +315,7 @@ class Identity(Accounts):
             self._undeleted.pop(key, None)
         for row in list(self._unwritten.values()):
             await self._write_session(row, CHECK_LIMIT_S)
+        await self._write_proofs()
         if self._seen_sessions:
             seen, self._seen_sessions = self._seen_sessions, {}
             await self._session_store.touch(seen)
@@ -323,6 +366,35 @@ class Identity(Accounts):
         """Let open sockets of a session know that it ended."""
         for watcher in self._watchers.get(key, ()):
             watcher.set()
+
+    async def _proved(self, session_id: str) -> None:
+        """Note it in memory at once; the table hears of it when it can."""
+        now, known = self._clock.now(), self._sessions.get(session_id)
+        if known is not None:
+            known.principal = replace(known.principal, proved_at=now)
+        if session_id in self._unwritten:
+            self._unwritten[session_id] = replace(self._unwritten[session_id], proved_at=now)
+        self._proofs[session_id] = now
+        if self._is_reachable:
+            try:
+                await self._write_proofs()
+            except DatabaseUnavailable:
+                self.mark_database(reachable=False)
+
+    async def _write_proofs(self) -> None:
+        """Tell the table who has shown who they are. Raises DatabaseUnavailable."""
+        for session_id, at in list(self._proofs.items()):
+            await self._session_store.prove(session_id, at, CHECK_LIMIT_S)
+            self._proofs.pop(session_id, None)
+
+    async def _is_right_code(self, record: UserRecord, code: str) -> bool:
+        """True for a code that counts; while the database is away this process remembers which were used."""
+        return await self._factor.is_right(record, code, is_reachable=self._is_reachable)
+
+    def _session_over(self, key: str) -> None:
+        """Take it out of memory, too."""
+        self._end_session(key)
+        self._unwritten.pop(key, None)
 
     async def _sign_out_everywhere(self, record: UserRecord) -> None:
         """End every session of the user, in memory first."""

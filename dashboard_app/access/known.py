@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dashboard_app.model.user import Principal
@@ -26,6 +26,7 @@ class Known:
     expires_at: datetime | None
     seen_at: datetime | None = None
     is_written: bool = True
+    address: str = ""
 
     def is_over(self, now: datetime) -> bool:
         """True past its end, or for a session that nobody used for SESSION_IDLE."""
@@ -61,6 +62,7 @@ class KnownCredentials:
         before = self._entries.get(known.key)
         if before is not None and before.seen_at is not None and known.seen_at is not None:
             known.seen_at = max(before.seen_at, known.seen_at)
+            known.principal = _newest(before.principal, known.principal)
         self._entries[known.key] = known
         self._entries.move_to_end(known.key)
         while len(self._entries) > self._limit:
@@ -99,3 +101,10 @@ class KnownCredentials:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+def _newest(before: Principal, now: Principal) -> Principal:
+    """`now`, with the proof of `before` when the table has yet to hear of that."""
+    if before.proved_at is None or now.proved_at is None or now.proved_at >= before.proved_at:
+        return now
+    return replace(now, proved_at=before.proved_at)

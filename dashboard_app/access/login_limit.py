@@ -1,4 +1,4 @@
-"""How many tries to sign in an address has: counted where passwords are checked, whatever page or call asks."""
+"""How many tries to sign in an address and an account have: counted where passwords are checked, whatever page or call asks."""
 
 import math
 import time
@@ -12,46 +12,57 @@ from limits.strategies import MovingWindowRateLimiter
 
 from dashboard_app.model.errors import NotSignedIn, RateLimited
 
+ACCOUNT_RATE = "30/hour"
+"""Failed tries for one account from addresses that it was never signed in at; whoever guesses from everywhere has no more."""
+
 
 class LoginLimit:
-    """Counts failed tries per address in a moving window; tries under way count, too, so that none slips in between."""
+    """Counts failed tries in moving windows; tries under way count, too, so that none slips in between."""
 
-    def __init__(self, rate: str) -> None:
+    def __init__(self, rate: str, account_rate: str = ACCOUNT_RATE) -> None:
         """`rate` as in RATE_LIMIT_LOGIN: "10/minute"."""
         self._item: RateLimitItem = parse(rate)
+        self._account_item: RateLimitItem = parse(account_rate)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._under_way: Counter[str] = Counter()
+        self._under_way: Counter[tuple[str, str]] = Counter()
 
     @contextmanager
-    def one_try(self, address: str) -> Iterator[None]:
+    def one_try(self, address: str, account: str = "") -> Iterator[None]:
         """Inside, one try is under way; a NotSignedIn from it counts and leaves with the tries left.
 
+        `account` "": its tries are not counted, as for somebody at an address that it was signed in at before.
+
         Raises:
-            RateLimited: this address has no try left; says in how many seconds it has.
+            RateLimited: this address, or this account, has no try left; says in how many seconds it has.
 
         """
-        if self._remaining(address) - self._under_way[address] <= 0:
-            wait_s = self._wait_s(address)
-            raise RateLimited(f"Too many tries from this address. Again in {wait_s} s.", retry_after_s=wait_s)
-        self._under_way[address] += 1
+        counts = [(self._item, "login", address), *([(self._account_item, "account", account)] if account else [])]
+        for item, kind, name in counts:
+            if self._remaining(item, kind, name) - self._under_way[kind, name] <= 0:
+                wait_s = self._wait_s(item, kind, name)
+                whose = "from this address" if kind == "login" else "for this account"
+                raise RateLimited(f"Too many tries {whose}. Again in {wait_s} s.", retry_after_s=wait_s)
+        keys = [(kind, name) for _, kind, name in counts]
+        self._under_way.update(keys)
         try:
             yield
         except NotSignedIn as refused:
-            self._limiter.hit(self._item, "login", address)
+            for item, kind, name in counts:
+                self._limiter.hit(item, kind, name)
             raise NotSignedIn(f"{refused.detail} {self._left(address)}") from refused
         finally:
-            self._under_way -= Counter({address: 1})
+            self._under_way -= Counter(keys)
 
-    def _remaining(self, address: str) -> int:
+    def _remaining(self, item: RateLimitItem, kind: str, name: str) -> int:
         """Tries left in the window."""
-        return int(self._limiter.get_window_stats(self._item, "login", address).remaining)
+        return int(self._limiter.get_window_stats(item, kind, name).remaining)
 
-    def _wait_s(self, address: str) -> int:
+    def _wait_s(self, item: RateLimitItem, kind: str, name: str) -> int:
         """Whole seconds until there is a try again, at least 1."""
-        return max(1, math.ceil(self._limiter.get_window_stats(self._item, "login", address).reset_time - time.time()))
+        return max(1, math.ceil(self._limiter.get_window_stats(item, kind, name).reset_time - time.time()))
 
     def _left(self, address: str) -> str:
         """The sentence about what is left."""
-        count = self._remaining(address)
+        count = self._remaining(self._item, "login", address)
         tries = {0: "No tries", 1: "1 try"}.get(count, f"{count} tries")
         return f"{tries} left this {self._item.GRANULARITY.name}."

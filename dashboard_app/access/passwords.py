@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -24,11 +24,28 @@ T = TypeVar("T")
 def check_new_password(password: Secret) -> None:
     """Return when `password` may be set. Raises InvalidInput with what is asked for.
 
-    Length is the only rule; a list of common passwords is not looked at yet.
+    Two rules: its length, and that it is none of the 30,000 that people choose most. What it is made of is not prescribed.
     """
+    sentence = ""
     if not MIN_LENGTH <= len(password.reveal()) <= MAX_LENGTH:
         sentence = f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters."
+    elif is_common(password):
+        sentence = "This password is one of the most common ones. Choose another."
+    if sentence:
         raise InvalidInput(sentence, ({"field": "password", "message": sentence},))
+
+
+def is_common(password: Secret) -> bool:
+    """True for one of the passwords that are tried first, in any case of its letters."""
+    return password.reveal().lower() in _common()
+
+
+@cache
+def _common() -> frozenset[str]:
+    """The list that zxcvbn brings along: read once, when the first password is set."""
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415 - a megabyte that most processes never need
+
+    return frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= MIN_LENGTH)
 
 
 class Passwords:
@@ -40,17 +57,18 @@ class Passwords:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="passwords")
         self._waiting = 0
 
-    async def hash(self, password: Secret) -> Secret:
+    async def hash(self, password: Secret, *, may_be_common: bool = False) -> Secret:
         """The hash to store. Raises InvalidInput for a password that may not be set."""
-        check_new_password(password)
+        if not (may_be_common and is_common(password)):
+            check_new_password(password)
         return Secret(await self._in_thread(lambda: self._hasher.hash(password.reveal())))
 
     async def matches(self, password_hash: Secret | None, password: Secret) -> bool:
-        """True when `password` is the one behind `password_hash`; None stands for nobody and takes the same time."""
+        """True when `password` is the one behind `password_hash`; None, or an empty one, is nobody's and takes the same time."""
         if len(password.reveal()) > MAX_LENGTH:
             return False
         found = await self._in_thread(lambda: self._verify(password_hash or self._nobody, password))
-        return found and password_hash is not None
+        return found and bool(password_hash)
 
     def close(self) -> None:
         """Let the threads go; what runs ends."""

@@ -1,22 +1,34 @@
-"""The pages before a session: `/login`, `/logout`, `/setup` and their two files. An ASGI app that the gate calls."""
+"""The pages before a session: `/login`, `/logout`, `/setup`, `/password` and their two files. An ASGI app that the gate calls."""
 
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dashboard_app.access import visit
 from dashboard_app.access.audit import Audit
+from dashboard_app.access.forms import PAGE_HEADERS, fields_of
 from dashboard_app.access.gate import Receive, Scope, Send
 from dashboard_app.access.identity import Identity
 from dashboard_app.access.known import SESSION_LIFE
-from dashboard_app.access.sign_in_html import SignInView, message_page, setup_page, sign_in_page
-from dashboard_app.model.errors import Conflict, DatabaseUnavailable, InvalidInput, NotSignedIn, RateLimited, Refused, SpillwayError
+from dashboard_app.access.password_page import PasswordPage
+from dashboard_app.access.sign_in_html import SignInView, code_page, message_page, setup_page, sign_in_page
+from dashboard_app.model.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    InvalidInput,
+    NotSignedIn,
+    RateLimited,
+    Refused,
+    SecondFactorNeeded,
+    SpillwayError,
+    TryLater,
+)
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.runtime.problem import problem
@@ -24,16 +36,7 @@ from dashboard_app.runtime.problem import problem
 _LOG = logging.getLogger(__name__)
 _FOLDER = Path(__file__).resolve().parent
 _FILES = {"/gate.css": "text/css", "/gate.js": "text/javascript"}
-_MAX_BODY = 16_384
-_MAX_FIELDS = 20
 _PING_LIMIT_S = 0.25
-_PAGE_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; font-src 'self'; img-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-}
 NOBODY = Principal(PrincipalKind.SYSTEM, "nobody", Role.VIEWER)
 """Who acts when a sign-in fails."""
 
@@ -49,11 +52,12 @@ class SignIn:
         self._audit = audit
         self._environment = environment
         self._ping = ping
+        self._password = PasswordPage(identity, environment)
         self._files = {path: (_FOLDER / path[1:]).read_bytes() for path in _FILES}
 
     def serves(self, path: str) -> bool:
         """True when this app answers `path`."""
-        return path in {"/login", "/logout", "/setup"} or path in self._files
+        return path in {"/login", "/logout", "/setup", "/password"} or path in self._files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; the gate has checked host and origin and says in the scope who asks."""
@@ -71,6 +75,8 @@ class SignIn:
             ("/logout", "POST"): self._sign_out,
             ("/setup", "GET"): self._show_setup,
             ("/setup", "POST"): self._set_up,
+            ("/password", "GET"): self._password.show,
+            ("/password", "POST"): self._password.take,
         }
         found = answers.get((path, method))
         if found is None:
@@ -85,20 +91,29 @@ class SignIn:
         notice = ""
         if request.query_params.get("out"):
             notice = "You are signed out."
+        elif request.query_params.get("set"):
+            notice = "Your password is set. Sign in with it."
         elif request.query_params.get("expired"):
             notice = "You were signed out: a session lasts 12 h, or 2 h without use. Sign in to go on."
         return await self._form(200, SignInView(self._environment, None, next_path=next_path, notice=notice))
 
     async def _sign_in(self, request: Request) -> Response:
         """Sign in and go to the page asked for; or the form again with what is wrong."""
-        fields = await _fields(request)
+        fields = await fields_of(request)
         if isinstance(fields, Response):
             return fields
+        return await (self._second_step if "ticket" in fields else self._first_step)(request, fields)
+
+    async def _first_step(self, request: Request, fields: Mapping[str, str]) -> Response:
+        """Email and password: sign in, or ask for a code, or show the form again."""
         email, next_path = fields.get("email", "")[:254], visit.local_path(fields.get("next", "/"))
         view = SignInView(self._environment, None, email, next_path)
         try:
-            cookie = await self._identity.sign_in(email, Secret(fields.get("password", "")), request.scope[visit.ADDRESS])
+            password, agent = Secret(fields.get("password", "")), request.headers.get("user-agent", "")
+            cookie = await self._identity.sign_in(email, password, request.scope[visit.ADDRESS], agent)
             person = await self._identity.principal_for_cookie(f"{self._identity.cookie_name}={cookie}", guard_call=True)
+        except SecondFactorNeeded as needed:
+            return _html(200, code_page(self._environment, needed.ticket, next_path))
         except NotSignedIn as refused:
             await self._note(request, NOBODY, "session.begin", _shown(email), "refused")
             return await self._form(401, view, error=refused.detail)
@@ -106,6 +121,28 @@ class SignIn:
             return await self._form(429, view, error=limited.detail, wait_s=math.ceil(limited.retry_after_s))
         except DatabaseUnavailable as away:
             return await self._form(503, view, error=away.detail, wait_s=math.ceil(away.retry_after_s))
+        if person is not None:
+            await self._note(request, person, "session.begin", person.name, "ok")
+        return self._with_cookie(_see_other(next_path), cookie)
+
+    async def _second_step(self, request: Request, fields: Mapping[str, str]) -> Response:
+        """The code after the password: sign in, or the form again; the first form when the password must be entered anew."""
+        ticket, next_path = fields["ticket"], visit.local_path(fields.get("next", "/"))
+        agent = request.headers.get("user-agent", "")
+        try:
+            cookie = await self._identity.finish_sign_in(ticket, fields.get("code", "")[:100], request.scope[visit.ADDRESS], agent)
+            person = await self._identity.principal_for_cookie(f"{self._identity.cookie_name}={cookie}", guard_call=True)
+        except NotSignedIn as refused:
+            found = self._identity.ticket_email(ticket)
+            await self._note(request, NOBODY, "session.begin", found or "(no ticket)", "refused")
+            if found is None:
+                return await self._form(401, SignInView(self._environment, None, next_path=next_path), error=refused.detail)
+            return _html(401, code_page(self._environment, ticket, next_path, refused.detail))
+        except TryLater as later:
+            status = 429 if isinstance(later, RateLimited) else 503
+            answer = _html(status, code_page(self._environment, ticket, next_path, later.detail))
+            answer.headers["Retry-After"] = str(math.ceil(later.retry_after_s))
+            return answer
         if person is not None:
             await self._note(request, person, "session.begin", person.name, "ok")
         return self._with_cookie(_see_other(next_path), cookie)
@@ -125,7 +162,7 @@ class SignIn:
 
     async def _set_up(self, request: Request) -> Response:
         """Make the first admin, signed in."""
-        fields = await _fields(request)
+        fields = await fields_of(request)
         if isinstance(fields, Response):
             return fields
         token, email, password = fields.get("token", ""), fields.get("email", "")[:254], Secret(fields.get("password", ""))
@@ -134,7 +171,8 @@ class SignIn:
             return refusal
         try:
             await self._identity.set_up(token, email, password)
-            cookie = await self._identity.sign_in(email, password, request.scope[visit.ADDRESS])
+            agent = request.headers.get("user-agent", "")
+            cookie = await self._identity.sign_in(email, password, request.scope[visit.ADDRESS], agent)
         except InvalidInput as wrong:
             return _html(422, setup_page(self._environment, token, email, wrong.detail))
         except (Refused, Conflict):
@@ -203,23 +241,6 @@ class SignIn:
             _LOG.warning("%s %s of %s could not be recorded", action, result, target)
 
 
-async def _fields(request: Request) -> Mapping[str, str] | Response:
-    """The fields of a urlencoded form, or the refusal of anything else."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        return problem(415, "unsupported_media_type", "Send application/x-www-form-urlencoded.")
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BODY:
-            return problem(413, "too_large", f"A form has at most {_MAX_BODY} bytes.")
-    try:
-        found = parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
-    except ValueError:
-        return problem(422, "invalid_input", "This is not a urlencoded form in UTF-8.")
-    return {name: values[-1] for name, values in found.items()}
-
-
 def _allowed(path: str) -> str:
     """The methods of a path."""
     return "POST" if path == "/logout" else "GET, HEAD, POST"
@@ -227,7 +248,7 @@ def _allowed(path: str) -> str:
 
 def _html(status: int, text: str) -> Response:
     """A page of the gate."""
-    return HTMLResponse(text, status, dict(_PAGE_HEADERS))
+    return HTMLResponse(text, status, dict(PAGE_HEADERS))
 
 
 def _see_other(location: str) -> Response:

@@ -37,6 +37,18 @@ def sign_in_page(view: SignInView) -> str:
     return _document("Sign in", view.environment, _notices(view.notice, view.error) + form + _ping_line(view.ping_ms))
 
 
+def code_page(environment: str, ticket: str, next_path: str, error: str = "") -> str:
+    """The second step of a sign-in: a code of the app, or a recovery code."""
+    form = (
+        '<form method="post" action="/login">'
+        f'<input type="hidden" name="ticket" value="{escape(ticket)}"><input type="hidden" name="next" value="{escape(next_path)}">'
+        + _field("code", "Code", "text", "one-time-code", "", testid="sign-in-code", autofocus=True)
+        + '<button type="submit" data-testid="sign-in-submit">Sign in</button></form>'
+    )
+    intro = "Enter the code that your authenticator app shows, or one of your recovery codes."
+    return _document("Second step", environment, _notices(intro, error) + form + '<p><a href="/login">Start again</a></p>')
+
+
 def setup_page(environment: str, token: str, email: str = "", error: str = "") -> str:
     """The page of the one-time link: makes the first admin."""
     form = (
@@ -48,6 +60,19 @@ def setup_page(environment: str, token: str, email: str = "", error: str = "") -
     )
     intro = "Nobody has an account yet. This link works once and makes the first admin."
     return _document("First sign-in", environment, _notices(intro, error) + form)
+
+
+def password_page(environment: str, token: str, email: str, error: str = "") -> str:
+    """The page of a link from an admin: sets a password."""
+    form = (
+        '<form method="post" action="/password">'
+        f'<input type="hidden" name="token" value="{escape(token)}">'
+        f'<input type="hidden" name="email" value="{escape(email)}" autocomplete="username">'
+        + _field("password", "New password, 8 characters or more", "password", "new-password", "", testid="password-new", autofocus=True)
+        + '<button type="submit" data-testid="password-submit">Set the password</button></form>'
+    )
+    intro = f"Choose a password for {email}. This link works once; the account is signed out everywhere."
+    return _document("Set a password", environment, _notices(intro, error) + form)
 
 
 def message_page(environment: str, title: str, text: str) -> str:

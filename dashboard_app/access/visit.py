@@ -3,10 +3,11 @@
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from posixpath import splitext
+from secrets import token_hex
 from typing import Any
 from urllib.parse import quote, urlsplit
-from uuid import uuid4
 
 PRINCIPAL = "spillway.principal"
 REQUEST_ID = "spillway.request_id"
@@ -31,7 +32,7 @@ _ASSET_SUFFIXES = frozenset(
 )
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _MAX_NEXT = 2000
-_OWN_PAGES = ("/login", "/logout", "/setup")
+_OWN_PAGES = ("/login", "/logout", "/setup", "/password")
 
 
 def is_api(path: str) -> bool:
@@ -56,7 +57,7 @@ def is_socket(path: str) -> bool:
 
 def request_id(given: str) -> str:
     """The caller's id when it is sane (1 to 128 letters, digits and ._:/+=-), else a new one."""
-    return given if _SANE_ID.fullmatch(given) else uuid4().hex
+    return given if given and _SANE_ID.fullmatch(given) else token_hex(16)
 
 
 def client_address(peer: str, forwarded_for: str, hops: int) -> str:
@@ -129,4 +130,13 @@ def security_headers(host: str, *, is_https: bool) -> Mapping[str, str]:
 def header(scope: Mapping[str, Any], name: bytes) -> str:
     """The first header `name` (lower case) of a scope, "" when there is none."""
     headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
-    return next((value.decode("latin-1") for key, value in headers if key == name), "")
+    for key, value in headers:
+        if key == name:
+            return value.decode("latin-1")
+    return ""
+
+
+@lru_cache(maxsize=64)
+def raw_security_headers(host: str, *, is_https: bool) -> tuple[tuple[bytes, bytes], ...]:
+    """The same as they go over the wire; made once for each host that is allowed."""
+    return tuple((name.encode(), value.encode("latin-1")) for name, value in security_headers(host, is_https=is_https).items())

@@ -82,3 +82,16 @@ def reset_password(email: Email) -> None:
         return await at.identity.reset_password(email, password)
 
     typer.echo(f"{run(work).email} has a new password.")
+
+
+@app.command("reset-second-factor")
+def reset_second_factor(email: Email) -> None:
+    """Let somebody in with the password alone who lost both authenticator app and recovery codes.
+
+    Example: user reset-second-factor ada@example.org
+    """
+
+    async def work(at: Workplace) -> User:
+        return await at.identity.reset_second_factor(email)
+
+    typer.echo(f"{run(work).email} signs in with the password alone.")

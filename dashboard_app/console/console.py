@@ -4,20 +4,23 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from socket import gethostname
 
 from starlette.types import ASGIApp
 
 from dashboard_app.console.alert_poll import AlertPoll
 from dashboard_app.console.client.backend import AuditBook, Backend
 from dashboard_app.console.client.caller import Caller
+from dashboard_app.console.client.events import EventCalls
+from dashboard_app.console.client.feed import Published
 from dashboard_app.console.client.jobs import JobCalls
+from dashboard_app.console.client.server import feed_of, wire_of
 from dashboard_app.console.client.throttle import Throttle
-from dashboard_app.console.client.wire import Wire
 from dashboard_app.console.fallback import Fallback, Signs, fallback_of
+from dashboard_app.console.feed import Feed
 from dashboard_app.console.holds import Holds
 from dashboard_app.console.loader import Loader
 from dashboard_app.console.polls import Polls
+from dashboard_app.console.reactions import Reactions
 from dashboard_app.console.snapshot import Snapshot
 from dashboard_app.console.snapshot_file import SnapshotFile
 from dashboard_app.console.tuning import OverrideBook, Tuning
@@ -25,7 +28,6 @@ from dashboard_app.console.viewers import Viewers
 from dashboard_app.model.breaker import BreakerLimits, RateLimits
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.pool import PoolHealth
-from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal
 from dashboard_app.policy.permission import require
 from dashboard_app.runtime.breakers import Breakers
@@ -44,13 +46,16 @@ class Console:
         clock: Clock,
         *,
         app: ASGIApp | None = None,
+        events: Published | None = None,
         audit: AuditBook | None = None,
         origins: Mapping[str, str] | None = None,
         overrides: OverrideBook | None = None,
+        breakers: Breakers | None = None,
     ) -> None:
-        """`app` is this instance's API, permit included, used unless BACKEND_URL names another server.
+        """`app` is this instance's API, permit included, and `events` its publisher: used unless BACKEND_URL names another server.
 
-        `origins` tells where each setting came from; `overrides` keeps what is changed while running.
+        `origins` tells where each setting came from; `overrides` keeps what is changed while running; `breakers` are this instance's,
+        those of watched services among them (None: the console's own two).
 
         Raises:
             ValueError: neither an app nor BACKEND_URL is given.
@@ -61,13 +66,18 @@ class Console:
         self.tuning = Tuning(self.live, overrides, audit, clock)
         self.snapshot = Snapshot(clock)
         self.throttle = Throttle(clock, poll_s=settings.throttle_poll_s)
-        self.breakers = Breakers(breaker_limits(settings), clock)
+        self.breakers = breakers or Breakers(breaker_limits(settings), clock)
         self.queue = RequestQueue(queue_limits(settings), clock)
         caller = Caller(
-            _wire(settings, app, self.throttle), self.queue, self.breakers["api"], clock, request_timeout_s=settings.request_timeout_s
+            wire_of(settings, app, self.throttle), self.queue, self.breakers["api"], clock, request_timeout_s=settings.request_timeout_s
         )
         self.backend = Backend(caller, audit)
         self.jobs = JobCalls(caller, self.backend.audited, clock)
+        self.events = EventCalls(caller, clock)
+        self.feed = Feed(feed_of(settings, events, clock), self.breakers["websocket"], clock)
+        self.reactions = Reactions(clock)
+        self.jobs_news = 0
+        """Grows when jobs have changed; pages of jobs read again then."""
         self.loader = Loader(settings, clock, self.backend, self.snapshot, breaker=self.breakers["api"], throttle=self.throttle)
         self.viewers = Viewers(self.snapshot, clock)
         self.polls = Polls(
@@ -157,6 +167,8 @@ class Console:
             ("pool status", self.polls.run_status),
             ("pings", self.polls.run_pings),
             ("alerts", self.alert_poll.run),
+            ("reactions", self.reactions.run),
+            ("live feed", self.feed.run),
             ("list of sources", self.loader.run_list),
             ("health lane", self.loader.health.run),
             ("metrics lane", self.loader.metrics.run),
@@ -169,8 +181,8 @@ class Console:
         for lane in self.loader.lanes:
             lane.budget = caller.budget
         self.breakers["api"].on_change(self.loader.wake)
-        for breaker in self.breakers:
-            breaker.on_change(self.snapshot.touch)
+        self.breakers.on_new(lambda breaker: breaker.on_change(self.snapshot.touch))
+        self.breakers.on_gone(lambda _name: self.snapshot.touch())
         self.throttle.on_limits = self._obey
         self.throttle.on_news = self.polls.news
         self.polls.on_usage = self._note_usage
@@ -178,6 +190,33 @@ class Console:
         self.loader.is_watched = self.polls.is_watched = self.alert_poll.is_watched = lambda: self.viewers.count > 0
         self.viewers.on_first = self._watched
         self.snapshot.on_change(self._note_availability)
+        self._connect_feed()
+
+    def _connect_feed(self) -> None:
+        """Let news of the live feed be acted upon, and a lost feed be noticed."""
+        feed, api = self.feed, self.breakers["api"]
+        feed.is_live = lambda: api.lets_through
+        api.on_change(feed.wake)
+        feed.on_message, feed.on_entry = self.reactions.hear, lambda: self.viewers.news("events")
+        feed.on_state, feed.on_lost = self.snapshot.touch, self.polls.suspect
+        self.reactions.knows = self.snapshot.has_status
+        self.reactions.acts = {
+            "LEVEL": self._level_changed,
+            "ALERT": self.alert_poll.news,
+            "SOURCE": self.loader.sources_changed,
+            "JOB": self._jobs_changed,
+        }
+
+    def _level_changed(self) -> None:
+        """Read the throttling-config and the status at once."""
+        self.polls.news()
+        self.polls.watched()
+
+    def _jobs_changed(self) -> None:
+        """Let pages of jobs read again."""
+        self.jobs_news += 1
+        self.jobs.forget()
+        self.viewers.news("jobs")
 
     def _retune(self, settings: Settings) -> None:
         """Go by changed settings at once; what is under way is not disturbed."""
@@ -240,19 +279,3 @@ def breaker_limits(settings: Settings) -> BreakerLimits:
         half_open_max_s=settings.breaker_half_open_max_s,
         slow_call_s=settings.breaker_slow_call_s,
     )
-
-
-def _wire(settings: Settings, app: ASGIApp | None, throttle: Throttle) -> Wire:
-    """The wire that the settings ask for. A console of another machine calls itself by that machine and its port."""
-    if settings.backend_url is not None:
-        token = None if settings.backend_token is None else Secret(settings.backend_token.get_secret_value())
-        wire = Wire.remote(settings.backend_url, token, throttle.hear)
-        host = "".join(letter for letter in gethostname() if letter.isascii() and (letter.isalnum() or letter in ".-"))[:32]
-        wire.name = f"spillway-console@{host}:{settings.port}"
-    elif app is None:
-        message = "a console needs this instance's API or BACKEND_URL"
-        raise ValueError(message)
-    else:
-        wire = Wire.in_process(app, throttle.hear)
-    wire.acts_on = throttle.acts_on
-    return wire

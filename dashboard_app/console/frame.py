@@ -3,6 +3,7 @@
 from typing import Any
 
 from dashboard_app.console import words
+from dashboard_app.console.polls import STATUS_EVERY_S
 from dashboard_app.console.rows import shell as rows
 from dashboard_app.console.rows.alerts import open_count
 from dashboard_app.model.breaker import BreakerState
@@ -28,6 +29,7 @@ def read(console: Any) -> dict[str, Any]:
             stamp=f"{snapshot.pool.received_mono:.1f}" if snapshot.pool else "",
         ),
         "breaker": rows.breaker_vital(_facts(breaker) for breaker in console.breakers),
+        "feed": rows.feed_vital(console.feed.state, STATUS_EVERY_S),
         "round_text": "Paused" if fallback else _round(lanes["health"]),
         "own_load": f"own load: {words.count(in_flight)} in flight",
         "nav": rows.nav_counts(healths, status, open_count(snapshot.alerts.value if snapshot.alerts else (), console.clock.now())),

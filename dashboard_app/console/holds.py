@@ -15,9 +15,9 @@ import orjson
 from dashboard_app.console.client.backend import AuditBook
 from dashboard_app.model.breaker import HELD_STATES, BreakerState, Hold
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import InvalidInput, NotFound, SpillwayError, TryLater
+from dashboard_app.model.errors import InvalidInput, SpillwayError, TryLater
 from dashboard_app.model.user import Principal
-from dashboard_app.policy.permission import require
+from dashboard_app.policy.permission import require, require_proof
 from dashboard_app.runtime.breakers import Breakers, NamedBreaker
 from dashboard_app.runtime.wake import Wake
 from dashboard_app.runtime.whole_file import replace_file
@@ -39,6 +39,10 @@ class Holds:
         self._one_at_a_time = asyncio.Lock()
         self._changed = Wake(clock)
         self._is_recalled = False
+        self._waiting: dict[str, Hold] = {}
+        """Recalled for breakers that are not made yet: a watched service's comes with its first probe."""
+        breakers.on_new(self._hold_newcomer)
+        breakers.on_gone(self._forget)
 
     async def recall(self) -> None:
         """Put breakers into the states that were in force at the last stop; what has expired meanwhile is let go. Once."""
@@ -47,7 +51,9 @@ class Holds:
         self._is_recalled = True
         for name, hold in (await asyncio.to_thread(self._read)).items():
             if hold.until is None or hold.until > self._clock.now():
-                self._breakers[name].hold(hold.state, by=hold.by, reason=hold.reason, until=hold.until, at=hold.at)
+                self._waiting[name] = hold
+        for breaker in self._breakers:
+            self._hold_newcomer(breaker)
 
     async def set(
         self,
@@ -63,12 +69,14 @@ class Holds:
 
         Raises:
             Forbidden: this needs the admin role.
+            ProofNeeded: it is too long ago that this person showed who they are.
             NotFound: there is no such breaker.
             InvalidInput: no reason, or an `until` that is past or has no meaning.
             TryLater: the disk does not take the file, or nobody takes the audit row; nothing has changed then.
 
         """
         require(principal, "breakers.write")
+        require_proof(principal, self._clock.now())
         breaker, reason = self._breakers[name], reason.strip()
         self._check(state, reason, until)
         hold = Hold(state, principal.name, self._clock.now(), reason, until)
@@ -105,6 +113,17 @@ class Holds:
             except TryLater as failure:
                 _log.warning("%s", failure.detail)
 
+    def _hold_newcomer(self, breaker: NamedBreaker) -> None:
+        """Put a breaker into the state that waits for it."""
+        hold = self._waiting.pop(breaker.name, None)
+        if hold is not None and (hold.until is None or hold.until > self._clock.now()):
+            breaker.hold(hold.state, by=hold.by, reason=hold.reason, until=hold.until, at=hold.at)
+            self._changed.ring()
+
+    def _forget(self, name: str) -> None:
+        """A breaker is gone for good: what waits for one of its name is nobody's; the file leaves it out from its next writing on."""
+        self._waiting.pop(name, None)
+
     def _check(self, state: BreakerState, reason: str, until: datetime | None) -> None:
         """Raise InvalidInput for what cannot be meant."""
         if state not in HELD_STATES and state is not BreakerState.CLOSED:
@@ -119,8 +138,8 @@ class Holds:
             raise _wrong("until", "must be a time in the future, with its zone")
 
     def _in_force(self) -> dict[str, Hold]:
-        """What people hold now, by breaker."""
-        return {breaker.name: breaker.held for breaker in self._breakers if breaker.held is not None}
+        """What people hold now, by breaker; what waits for its breaker, too."""
+        return self._waiting | {breaker.name: breaker.held for breaker in self._breakers if breaker.held is not None}
 
     async def _write(self, holds: dict[str, Hold]) -> None:
         """Make these what a restart recalls. Raises TryLater when the disk refuses."""
@@ -132,22 +151,19 @@ class Holds:
             raise TryLater("The disk does not take the state of the breaker; nothing was changed.", 5) from failure
 
     def _read(self) -> dict[str, Hold]:
-        """What the file says; a breaker it names that does not exist is left out, a file that cannot be used is said in the log."""
+        """What the file says; a breaker it names that can never exist is left out, a file that cannot be used is said in the log."""
         try:
             found = orjson.loads(_content(self._path))
-            return {name: _hold_of(told) for name, told in found.items() if self._is_known(name)}
+            return {name: _hold_of(told) for name, told in found.items() if self._may_come(name)}
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as failure:
             _log.warning("the held breakers in %s cannot be read: %s", self._path.name, type(failure).__name__)
             return {}
 
-    def _is_known(self, name: str) -> bool:
-        """True when there is a breaker of this name."""
-        try:
-            return bool(self._breakers[name])
-        except NotFound:
-            return False
+    def _may_come(self, name: str) -> bool:
+        """True when there is a breaker of this name, or it is one of a service, which comes with its first probe."""
+        return name.startswith("service:") or any(breaker.name == name for breaker in self._breakers)
 
 
 def _content(path: Path) -> bytes:

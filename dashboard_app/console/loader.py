@@ -29,6 +29,8 @@ from dashboard_app.settings import Settings
 LIST_WATCHED_S = 5.0
 LIST_UNWATCHED_S = 30.0
 LIST_AFTER_FAILURE_S = 2.0
+LIST_NEWS_S = 1.0
+"""Between two readings of the list that news asked for."""
 _LIST_AT_LEAST_S = 0.5
 _ABSURD = 1_000_000
 Pace = Literal["batched", "adaptive"]
@@ -55,7 +57,7 @@ class Loader:
         self._pace: Pace = "batched"
         self._usage: Usage | None = None
         self._list_bell = Wake(clock)
-        self._is_list_asked = False
+        self._is_list_asked = self._has_list_news = False
         self.list_failure: SpillwayError | None = None
         """Why the list could not be read the last time; None after a good one."""
         self.list_failing_since: datetime | None = None
@@ -158,6 +160,11 @@ class Loader:
         self._is_list_asked = True
         self._list_bell.ring()
 
+    def sources_changed(self) -> None:
+        """Read the list soon, as background work: a source is told to have changed."""
+        self._has_list_news = True
+        self._list_bell.ring()
+
     def next_check_s(self, source_id: int) -> float | None:
         """Seconds until the next health of this source; None while nothing is planned."""
         return self.health.next_check_s(source_id)
@@ -192,6 +199,8 @@ class Loader:
             return max(self._breaker.retry_at, last + _LIST_AT_LEAST_S)
         if self.list_failure is not None:
             return last + LIST_AFTER_FAILURE_S
+        if self._has_list_news:
+            return last + LIST_NEWS_S
         return last + (LIST_WATCHED_S if self.is_watched() else LIST_UNWATCHED_S)
 
     async def _read_list(self, *, is_asked: bool) -> None:
@@ -200,6 +209,7 @@ class Loader:
         At EMERGENCY only what a person asks for is read, and the trial of an open breaker: without it the banner would stay as long
         as the level.
         """
+        self._has_list_news = False
         if self._breaker.state is BreakerState.FORCED_OPEN:
             return
         is_click = self._throttle.level is Level.EMERGENCY

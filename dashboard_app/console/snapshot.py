@@ -75,6 +75,11 @@ class Snapshot:
             self.recent[source_id] = (self.recent.get(source_id, "") + health.status.letter)[-_RECENT_KEPT:]
         self.touch()
 
+    def has_status(self, source_id: int, status: str) -> bool:
+        """True when the last health of this source has this status."""
+        known = self.health.get(source_id)
+        return known is not None and known.value.status.value == status
+
     def set_metrics(self, metrics: Metrics) -> None:
         """Take over fresh numbers."""
         self.metrics[metrics.data_source_id] = Reading(metrics, self._clock.monotonic())

@@ -1,4 +1,4 @@
-"""Who is watching: hands changes of the snapshot to open pages, a few times a second, and drops who has gone."""
+"""Who is watching: hands changes to open pages, a few times a second, and drops who has gone. Pages out of sight get nothing."""
 
 import asyncio
 import inspect
@@ -14,7 +14,8 @@ from dashboard_app.model.clock import Clock
 from dashboard_app.runtime.wake import Wake
 
 _log = logging.getLogger(__name__)
-PUSH_EVERY_S = 0.25
+PUSH_EVERY_S = 0.4
+"""With the ages that a page rewrites each second by itself, a page changes less than four times a second."""
 _SWEEP_EVERY_S = 2.0
 _PUSH_LIMIT_S = 5.0
 VIEWERS_AT_MOST = 5000
@@ -42,6 +43,7 @@ class _Viewer:
     params: dict[str, Any]
     session: str
     seen_version: int
+    is_hidden: bool = False
     is_pushing: bool = False
     visible: frozenset[int] = field(default_factory=frozenset)
 
@@ -56,6 +58,8 @@ class Viewers:
         self._renderers: Mapping[str, Renderer] = {}
         self._app: PushApp | None = None
         self._is_valid: Callable[[str], Awaitable[bool]] | None = None
+        self._news: dict[str, int] = {}
+        self._hidden: set[str] = set()
         self._bell = Wake(clock)
         self._pushes: set[asyncio.Task[None]] = set()
         self.on_first: Callable[[], None] = lambda: None
@@ -77,9 +81,10 @@ class Viewers:
         """
         if client_token not in self._viewers and len(self._viewers) >= VIEWERS_AT_MOST:
             return
-        is_first, kept = not self._viewers, dict(params or {})
+        is_first, kept = not self.count, dict(params or {})
         in_view = _ids((*visible, *kept.get("visible", ()), kept.get("source_id")))
-        self._viewers[client_token] = _Viewer(page, kept, session, self._snapshot.version, visible=in_view)
+        is_hidden = client_token in self._hidden
+        self._viewers[client_token] = _Viewer(page, kept, session, self._version(page), is_hidden, visible=in_view)
         self._bell.ring()
         if is_first:
             self.on_first()
@@ -88,14 +93,32 @@ class Viewers:
         """Stop following this client."""
         self._viewers.pop(client_token, None)
 
+    def show(self, client_token: str, *, is_shown: bool) -> None:
+        """Take note that this client's page came in sight, or went out of it; what it missed is sent when it comes back."""
+        self._hidden.discard(client_token)
+        if not is_shown and len(self._hidden) < VIEWERS_AT_MOST:
+            self._hidden.add(client_token)  # also of a page that is not followed yet: opened in a tab behind
+        viewer = self._viewers.get(client_token)
+        if viewer is None or viewer.is_hidden is not is_shown:
+            return
+        was_unwatched, viewer.is_hidden = not self.count, not is_shown
+        self._bell.ring()
+        if is_shown and was_unwatched:
+            self.on_first()
+
+    def news(self, page: str) -> None:
+        """Push to the open pages of this name, though the snapshot has not changed."""
+        self._news[page] = self._news.get(page, 0) + 1
+        self._bell.ring()
+
     @property
     def count(self) -> int:
-        """How many pages are followed."""
-        return len(self._viewers)
+        """How many pages are looked at."""
+        return sum(not viewer.is_hidden for viewer in self._viewers.values())
 
     def visible(self) -> frozenset[int]:
         """The sources in view of anybody."""
-        return frozenset().union(*(viewer.visible for viewer in self._viewers.values()))
+        return frozenset().union(*(viewer.visible for viewer in self._viewers.values() if not viewer.is_hidden))
 
     async def run(self) -> None:
         """Push changes for ever, at most four times a second to each page; a slow page delays only itself."""
@@ -116,12 +139,14 @@ class Viewers:
         connected = self._app.event_namespace.token_to_sid
         for token in [token for token in self._viewers if token not in connected]:
             del self._viewers[token]
+        self._hidden &= connected.keys()
 
     def _push_changes(self) -> None:
         """Start a push to every page that has not seen the newest version and is not being pushed to."""
-        version = self._snapshot.version
         for token, viewer in list(self._viewers.items()):
-            if viewer.seen_version != version and not viewer.is_pushing and viewer.page in self._renderers:
+            version = self._version(viewer.page)
+            is_due = viewer.seen_version != version and not viewer.is_hidden and not viewer.is_pushing
+            if is_due and viewer.page in self._renderers:
                 viewer.seen_version, viewer.is_pushing = version, True
                 push = asyncio.create_task(self._push(token, viewer))
                 self._pushes.add(push)
@@ -141,8 +166,12 @@ class Viewers:
             _log.exception("a push to page %s failed", viewer.page)
         finally:
             viewer.is_pushing = False
-            if viewer.seen_version != self._snapshot.version:
+            if viewer.seen_version != self._version(viewer.page):
                 self._bell.ring()
+
+    def _version(self, page: str) -> int:
+        """Grows with each change that pages of this name show."""
+        return self._snapshot.version + self._news.get(page, 0)
 
     async def _render(self, token: str, viewer: _Viewer) -> None:
         """Change the page's state under its own lock; what changed is sent when the block ends."""

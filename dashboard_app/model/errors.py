@@ -83,10 +83,27 @@ class NotSignedIn(Refused):
     code = "not_signed_in"
 
 
+class SecondFactorNeeded(NotSignedIn):
+    """The password was right; a code of the app is asked for, too."""
+
+    code = "second_factor_needed"
+
+    def __init__(self, detail: str = "", *, ticket: str = "") -> None:
+        """`ticket` comes back with the code."""
+        super().__init__(detail)
+        self.ticket = ticket
+
+
 class Forbidden(Refused):
     """Your role does not allow this."""
 
     code = "forbidden"
+
+
+class ProofNeeded(Forbidden):
+    """Show again who you are: Your account, in the user menu."""
+
+    code = "proof_needed"
 
 
 class TryLater(SpillwayError):
@@ -168,11 +185,15 @@ class ProbeFailed(Failed):
 
     code = "probe_failed"
 
-    def __init__(self, detail: str = "", *, step: str = "", timed_out: bool = False) -> None:
-        """Keep the step, and whether it ended by the time limit."""
+    def __init__(
+        self, detail: str = "", *, step: str = "", timed_out: bool = False, given_up: bool = False, retry_after_s: float | None = None
+    ) -> None:
+        """Keep the step, whether it ended by the time limit, whether we ended it ourselves, and when the source wants to be asked again."""
         super().__init__(detail)
         self.step = step
         self.timed_out = timed_out
+        self.given_up = given_up
+        self.retry_after_s = retry_after_s
 
 
 class NotDelivered(Failed):

@@ -52,14 +52,20 @@ class User:
     role: Role
     disabled: bool
     created_at: datetime
+    last_sign_in_at: datetime | None = None
+    has_second_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks, as far as rights and the audit are concerned. `session_id` is the hex of a hash, of the session or of the token, never itself."""
+    """Who asks, as far as rights and the audit are concerned.
+
+    `session_id` is the hex of a hash, of the session or of the token, never itself. `proved_at`: when a person last entered the password.
+    """
 
     kind: PrincipalKind
     name: str
     role: Role
     user_id: int | None = None
     session_id: str = ""
+    proved_at: datetime | None = None

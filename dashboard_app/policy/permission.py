@@ -1,10 +1,11 @@
 """Who may do what: one table of actions, each with the least role that may, asked by every gate and every service."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from dashboard_app.model.errors import Forbidden, NotSignedIn
-from dashboard_app.model.user import Principal, Role
+from dashboard_app.model.errors import Forbidden, NotSignedIn, ProofNeeded
+from dashboard_app.model.user import Principal, PrincipalKind, Role
 
 ACTIONS: Mapping[str, Role | None] = MappingProxyType(
     {
@@ -14,6 +15,8 @@ ACTIONS: Mapping[str, Role | None] = MappingProxyType(
         "docs.read": None,
         "session.read": Role.VIEWER,
         "session.end": Role.VIEWER,
+        "account.read": Role.VIEWER,
+        "account.write": Role.VIEWER,
         "console.watch": Role.VIEWER,
         "sources.read": Role.VIEWER,
         "sources.check": Role.OPERATOR,
@@ -32,6 +35,7 @@ ACTIONS: Mapping[str, Role | None] = MappingProxyType(
         "jobs.write": Role.OPERATOR,
         "jobs.dead_letters": Role.OPERATOR,
         "events.read": Role.VIEWER,
+        "events.payload": Role.OPERATOR,
         "events.write": Role.OPERATOR,
         "dashboard.read": Role.VIEWER,
         "loader.read": Role.VIEWER,
@@ -59,6 +63,8 @@ ACTIONS: Mapping[str, Role | None] = MappingProxyType(
 )
 """Action → least role; None: open to everyone, signed in or not. An action that is not here is denied to all."""
 
+PROOF_GOOD_FOR = timedelta(minutes=15)
+"""How long a sign-in, or a password entered again, is enough for what cannot be undone."""
 PUBLIC_HEALTH_ACTIONS = frozenset({"health.ping", "pool.status"})
 """Open when PUBLIC_HEALTH is true; else they need what `least_role` says."""
 
@@ -96,6 +102,24 @@ def require(principal: Principal | None, action: str) -> None:
     if principal is None:
         raise NotSignedIn
     raise Forbidden(refusal(principal.role, action))
+
+
+def require_proof(principal: Principal, now: datetime) -> None:
+    """Return when `principal` may do what cannot be undone: somebody in a session showed within 15 minutes who they are.
+
+    Programs and the system itself have nobody to ask.
+
+    Raises:
+        ProofNeeded: it is longer ago.
+
+    """
+    if principal.kind is not PrincipalKind.USER or not principal.session_id:
+        return
+    if principal.proved_at is None or now - principal.proved_at > PROOF_GOOD_FOR:
+        raise ProofNeeded(
+            "This cannot be undone, and you last showed more than 15 minutes ago who you are. "
+            "Enter your password on Your account, in the user menu; then do it again."
+        )
 
 
 def refusal(role: Role, action: str) -> str:

@@ -50,14 +50,16 @@ class BreakerReading:
     would_open_count: int = 0
     """How often it would have opened since it only watches."""
     hold: Hold | None = None
+    about: str = ""
+    """What it guards, in the words of whoever named it; "" when the name says it."""
 
 
 def counts_as_failure(error: BaseException) -> bool:
     """True for what says the server is sick: no answer, a garbled one, a redirect, 5xx, 429. Never for other 4xx or cancellation.
 
-    A server that says `probe_failed` is well: what it was asked to look at is not.
+    A server that says `probe_failed` or `breaker_open` is well: what it was asked to look at is not.
     """
-    if not isinstance(error, BackendFailed) or error.problem_code == ProbeFailed.code:
+    if not isinstance(error, BackendFailed) or error.problem_code in (ProbeFailed.code, BreakerOpen.code):
         return False
     is_ours = error.status is not None and 400 <= error.status < 500 and error.status != 429  # noqa: PLR2004 - HTTP's own numbers
     return error.cause == "garbage" or not is_ours
@@ -66,9 +68,11 @@ def counts_as_failure(error: BaseException) -> bool:
 class NamedBreaker:
     """A policy breaker with a clock, a tally of outcomes and a list of its moves."""
 
-    def __init__(self, name: str, limits: BreakerLimits, clock: Clock, *, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, name: str, limits: BreakerLimits, clock: Clock, *, chance: Callable[[], float] = random.random, about: str = ""
+    ) -> None:
         """Start closed, with no history. `chance` gives numbers in 0..1 for the jitter."""
-        self.name, self.limits = name, limits
+        self.name, self.limits, self.about = name, limits, about
         self._breaker = Breaker(limits)
         self._clock, self._monotonic, self._chance = clock, clock.monotonic, chance
         self._slow_s = limits.slow_call_s
@@ -120,6 +124,13 @@ class NamedBreaker:
         """
         ticket = self._breaker.passing
         return ticket if ticket is not None else self._asked(may_try=may_try)
+
+    def ticket_if_free(self) -> Ticket | None:
+        """A ticket when there is one, a trial's too; asking and getting none is no call that was refused."""
+        before = self._breaker.state
+        ticket = self._breaker.ask(self._monotonic(), chance=self._chance())
+        self._note(before)
+        return ticket
 
     def answered(self, ticket: Ticket, sent_at: float) -> None:
         """Record the success of a call that began at monotonic `sent_at`: the path of nearly every call, so it only counts when it can."""
@@ -198,6 +209,7 @@ class NamedBreaker:
             would_open_count=self._breaker.would_open_count,
             hold=self._hold,
             last_transition=self._transitions[-1] if self._transitions else None,
+            about=self.about,
         )
 
     def transitions(self) -> tuple[Transition, ...]:
@@ -254,11 +266,14 @@ class NamedBreaker:
 
 
 class Breakers:
-    """The breakers by name: `api` for the server this console reads from, `websocket` for its live feed."""
+    """The breakers by name: `api` for the server this console reads from, `websocket` for its live feed, and one per watched service."""
 
     def __init__(self, limits: BreakerLimits, clock: Clock, names: tuple[str, ...] = ("api", "websocket")) -> None:
         """Make one closed breaker per name."""
+        self._limits, self._clock = limits, clock
         self._by_name = {name: NamedBreaker(name, limits, clock) for name in names}
+        self._newcomers: list[Callable[[NamedBreaker], None]] = []
+        self._leavers: list[Callable[[str], None]] = []
 
     def __getitem__(self, name: str) -> NamedBreaker:
         """The breaker called `name`.
@@ -272,11 +287,37 @@ class Breakers:
         except KeyError:
             raise NotFound("There is no breaker of this name.") from None
 
+    def named(self, name: str, about: str = "") -> NamedBreaker:
+        """The breaker called `name`, made when there is none yet."""
+        breaker = self._by_name.get(name)
+        if breaker is None:
+            breaker = self._by_name[name] = NamedBreaker(name, self._limits, self._clock, about=about)
+            for hear in self._newcomers:
+                hear(breaker)
+        return breaker
+
+    def remove(self, name: str) -> None:
+        """Let a breaker go whose service is gone."""
+        if self._by_name.pop(name, None) is not None:
+            for hear in self._leavers:
+                hear(name)
+
+    def on_new(self, hear: Callable[[NamedBreaker], None]) -> None:
+        """Call `hear` with every breaker there is, and with each that is made later."""
+        self._newcomers.append(hear)
+        for breaker in self:
+            hear(breaker)
+
+    def on_gone(self, hear: Callable[[str], None]) -> None:
+        """Call `hear` with the name of each breaker that goes."""
+        self._leavers.append(hear)
+
     def retune(self, limits: BreakerLimits) -> None:
         """Go by other limits from now on."""
+        self._limits = limits
         for breaker in self:
             breaker.retune(limits)
 
     def __iter__(self) -> Iterator[NamedBreaker]:
-        """All breakers, `api` first."""
-        return iter(self._by_name.values())
+        """All breakers, `api` first, as they are at this moment."""
+        return iter(tuple(self._by_name.values()))

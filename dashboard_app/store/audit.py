@@ -1,4 +1,7 @@
-"""The audit table: who did what to what, written once per uuid and never changed."""
+"""The audit table: who did what to what, written once per uuid and never changed.
+
+The database numbers the rows without a gap and chains them: each hash covers the row and the hash before it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,12 +9,24 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dashboard_app.store.database import Database
 from dashboard_app.store.tables import audit
+
+_SHOWN = tuple(column for column in audit.c if column.name != "hash")
+_LINKS = text(
+    """
+    SELECT id, hash, jsonb_build_array(
+        id, uuid, (extract(epoch FROM at) * 1000000)::bigint, actor, actor_kind, action, target, result, request_id, details
+    )::text AS content
+    FROM audit WHERE id > :after ORDER BY id LIMIT :limit
+    """
+)
+_HEAD = text("SELECT id, hash FROM audit ORDER BY id DESC OFFSET :skip LIMIT 1")
+_HASH_OF = text("SELECT hash FROM audit WHERE id = :id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +64,23 @@ class AuditFilter:
             and (self.until is None or row.at < self.until)
             and (self.before is None or (row.id is not None and row.id < self.before))
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A row of the chain by its number and hash; 0 and no bytes: the chain before its first row."""
+
+    id: int = 0
+    hash: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One row of the chain: what its hash must cover, and the hash it has."""
+
+    id: int
+    content: bytes
+    hash: bytes
 
 
 class AuditStore:
@@ -92,6 +124,33 @@ class AuditStore:
 
         return await self._database.on_control(work)
 
+    async def links(self, after: int, limit: int) -> list[Link]:
+        """The rows of the chain behind row `after`, at most `limit`."""
+
+        async def work(connection: AsyncConnection) -> list[Link]:
+            rows = await connection.execute(_LINKS, {"after": after, "limit": limit})
+            return [Link(row.id, row.content.encode(), bytes(row.hash)) for row in rows]
+
+        return await self._database.on_control(work)
+
+    async def head(self, skip: int = 0) -> Head:
+        """The newest row of the chain, or the one that `skip` rows follow."""
+
+        async def work(connection: AsyncConnection) -> Head:
+            row = (await connection.execute(_HEAD, {"skip": skip})).one_or_none()
+            return Head(row.id, bytes(row.hash)) if row is not None else Head()
+
+        return await self._database.on_control(work)
+
+    async def hash_of(self, row_id: int) -> bytes | None:
+        """The hash of row `row_id`, None when there is no such row."""
+
+        async def work(connection: AsyncConnection) -> bytes | None:
+            found = await connection.scalar(_HASH_OF, {"id": row_id})
+            return None if found is None else bytes(found)
+
+        return await self._database.on_control(work)
+
 
 def _where(wanted: AuditFilter) -> Select[Any]:
     """The statement for `wanted`, without order and limit."""
@@ -102,4 +161,4 @@ def _where(wanted: AuditFilter) -> Select[Any]:
         (wanted.until, audit.c.at.__lt__),
         (wanted.before, audit.c.id.__lt__),
     )
-    return select(audit).where(*(compare(value) for value, compare in conditions if value is not None))
+    return select(*_SHOWN).where(*(compare(value) for value, compare in conditions if value is not None))

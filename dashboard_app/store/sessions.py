@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, literal, select, text
+from sqlalchemy import Row, Select, delete, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,13 +13,18 @@ from dashboard_app.model.user import Role
 from dashboard_app.store.database import Database
 from dashboard_app.store.tables import sessions, users
 
+HANDLE_LENGTH = 16
+_COLUMNS = ("id_hash", "user_id", "address", "created_at", "last_seen_at", "expires_at", "user_agent", "proved_at")
 MAX_SESSIONS = 10_000
 """As many are kept in memory and read at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """One sign-in. `email`, `role` and `disabled` are those of its user at the moment it was read."""
+    """One sign-in. `email`, `role` and `disabled` are those of its user at the moment it was read.
+
+    `proved_at`: when its person last entered the password (or a code) in it.
+    """
 
     id_hash: str
     user_id: int
@@ -30,6 +35,13 @@ class SessionRecord:
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
+    user_agent: str
+    proved_at: datetime
+
+    @property
+    def handle(self) -> str:
+        """What the session is called where it is listed: no way leads from it to the cookie."""
+        return self.id_hash[:HANDLE_LENGTH]
 
 
 class SessionStore:
@@ -44,12 +56,19 @@ class SessionStore:
         statement = (
             insert(sessions)
             .from_select(
-                ["id_hash", "user_id", "address", "created_at", "last_seen_at", "expires_at"],
+                list(_COLUMNS),
                 select(*(_literals(record))).where(users.c.id == record.user_id),
             )
             .on_conflict_do_nothing()
         )
-        await self._execute(statement, limit_s)
+        seen = update(users).where(users.c.id == record.user_id).values(last_sign_in_at=record.created_at)
+        is_newer = users.c.last_sign_in_at.is_(None) | (users.c.last_sign_in_at < record.created_at)
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(statement)
+            await connection.execute(seen.where(is_newer))
+
+        await self._database.on_control(work, limit_s)
 
     async def find(self, id_hash: str, now: datetime, limit_s: float = 2.0) -> SessionRecord | None:
         """The session that is not past its absolute end, or None."""
@@ -69,6 +88,20 @@ class SessionStore:
 
         return await self._database.on_control(work)
 
+    async def of_user(self, user_id: int, now: datetime, idle_since: datetime) -> list[SessionRecord]:
+        """The sessions of one user that are not over, the one last seen first."""
+        mine = (sessions.c.user_id == user_id) & (sessions.c.last_seen_at > idle_since)
+
+        async def work(connection: AsyncConnection) -> list[SessionRecord]:
+            rows = await connection.execute(_joined(now).where(mine).order_by(sessions.c.last_seen_at.desc()).limit(MAX_SESSIONS))
+            return [_record_of(row) for row in rows]
+
+        return await self._database.on_control(work)
+
+    async def prove(self, id_hash: str, at: datetime, limit_s: float = 2.0) -> None:
+        """Note that the person of a session has shown who they are."""
+        await self._execute(update(sessions).where(sessions.c.id_hash == id_hash).values(proved_at=at), limit_s)
+
     async def touch(self, seen: Mapping[str, datetime]) -> None:
         """Move `last_seen_at` of each session forward, in one statement."""
         statement = text(
@@ -81,9 +114,24 @@ class SessionStore:
         """End one session."""
         await self._execute(delete(sessions).where(sessions.c.id_hash == id_hash), limit_s)
 
-    async def delete_of_user(self, user_id: int) -> None:
-        """End every session of a user."""
-        await self._execute(delete(sessions).where(sessions.c.user_id == user_id))
+    async def delete_of_user(self, user_id: int, keep: str = "") -> list[str]:
+        """End every session of a user but `keep`, and return which were there."""
+        statement = delete(sessions).where(sessions.c.user_id == user_id, sessions.c.id_hash != keep).returning(sessions.c.id_hash)
+
+        async def work(connection: AsyncConnection) -> list[str]:
+            return list(await connection.scalars(statement))
+
+        return await self._database.on_control(work)
+
+    async def count_of_users(self, now: datetime, idle_since: datetime) -> dict[int, int]:
+        """How many sessions that are not over each user has; users without one are left out."""
+        good = (sessions.c.expires_at > now) & (sessions.c.last_seen_at > idle_since)
+        statement = select(sessions.c.user_id, func.count().label("number")).where(good).group_by(sessions.c.user_id)
+
+        async def work(connection: AsyncConnection) -> dict[int, int]:
+            return {row.user_id: row.number for row in await connection.execute(statement)}
+
+        return await self._database.on_control(work)
 
     async def delete_ended(self, now: datetime, idle_since: datetime) -> None:
         """Drop what is past its absolute end or not seen since `idle_since`."""
@@ -100,8 +148,7 @@ class SessionStore:
 
 def _literals(record: SessionRecord) -> tuple[Any, ...]:
     """The values of a row as bound parameters."""
-    names = ("id_hash", "user_id", "address", "created_at", "last_seen_at", "expires_at")
-    return tuple(literal(getattr(record, name), sessions.c[name].type) for name in names)
+    return tuple(literal(getattr(record, name), sessions.c[name].type) for name in _COLUMNS)
 
 
 def _joined(now: datetime) -> Select[Any]:
@@ -125,4 +172,6 @@ def _record_of(row: Row[Any]) -> SessionRecord:
         row.created_at,
         row.last_seen_at,
         row.expires_at,
+        row.user_agent,
+        row.proved_at,
     )

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Double,
+    FetchedValue,
     ForeignKey,
     Identity,
     Index,
@@ -96,6 +97,9 @@ users = Table(
     Column("disabled", Boolean, nullable=False, server_default=text("false")),
     _at("created_at", stamped=True),
     _at("updated_at", stamped=True),
+    _at("last_sign_in_at", nullable=True),
+    Column("totp_encrypted", LargeBinary),
+    Column("totp_step", BigInteger, nullable=False, server_default=text("0")),
 )
 Index("users_email_lower_key", func.lower(users.c.email), unique=True)
 
@@ -108,6 +112,8 @@ sessions = Table(
     _at("created_at", stamped=True),
     _at("last_seen_at", stamped=True),
     _at("expires_at"),
+    Column("user_agent", Text, nullable=False, server_default=""),
+    _at("proved_at", stamped=True),
 )
 
 api_tokens = Table(
@@ -134,6 +140,25 @@ setup_links = Table(
     _at("used_at", nullable=True),
 )
 
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("code_hash", String(64), primary_key=True),
+    _at("used_at", nullable=True),
+)
+
+account_links = Table(
+    "account_links",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_by", Text, nullable=False, server_default=""),
+    _at("created_at", stamped=True),
+    _at("expires_at"),
+    _at("used_at", nullable=True),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -147,6 +172,7 @@ audit = Table(
     Column("result", Text, nullable=False),
     Column("request_id", Text, nullable=False, server_default=""),
     Column("details", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("hash", LargeBinary, nullable=False, server_default=FetchedValue()),
     Index(None, "actor", "id"),
     Index(None, "action", "id"),
 )

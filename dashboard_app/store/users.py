@@ -20,10 +20,11 @@ MAX_USERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class UserRecord:
-    """An account and the argon2 hash that its password must match."""
+    """An account, the argon2 hash that its password must match, and the key of its second factor (None: it has none)."""
 
     user: User
     password_hash: Secret
+    totp_encrypted: bytes | None = None
 
 
 class UserStore:
@@ -52,6 +53,17 @@ class UserStore:
             return record_of(row) if row is not None else None
 
         return await self._database.on_control(work, limit_s)
+
+    async def by_id(self, user_id: int) -> UserRecord:
+        """The account. Raises NotFound."""
+
+        async def work(connection: AsyncConnection) -> UserRecord:
+            row = (await connection.execute(select(users).where(users.c.id == user_id))).one_or_none()
+            if row is None:
+                raise NotFound("There is no such account.")
+            return record_of(row)
+
+        return await self._database.on_control(work)
 
     async def insert(self, email: str, name: str, role: Role, password_hash: Secret) -> UserRecord:
         """The new account. Raises Conflict when the email is taken."""
@@ -121,5 +133,7 @@ def _may_be_stored(text: str) -> bool:
 
 def record_of(row: Row[Any]) -> UserRecord:
     """A row of `users` as a record."""
-    user = User(row.id, row.email, row.name, Role(row.role), row.disabled, row.created_at)
-    return UserRecord(user, Secret(row.password_hash))
+    user = User(
+        row.id, row.email, row.name, Role(row.role), row.disabled, row.created_at, row.last_sign_in_at, row.totp_encrypted is not None
+    )
+    return UserRecord(user, Secret(row.password_hash), row.totp_encrypted)

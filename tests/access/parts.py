@@ -56,6 +56,14 @@ async def opened(address, settings, clock=None):
         await parts.close()
 
 
+async def settled(audit):
+    """Return when every row is in the table."""
+    async with asyncio.timeout(30):
+        while audit.waiting_count:
+            await audit.keep_up()
+    await audit.keep_up()
+
+
 async def until(claim, timeout_s=30.0):
     """Return as soon as `claim()` holds."""
     deadline = time.monotonic() + timeout_s

@@ -29,10 +29,19 @@ async def test_a_password_matches_its_own_hash_only(passwords):
 @pytest.mark.parametrize(("length", "is_good"), [(7, False), (8, True), (1024, True), (1025, False)])
 def test_a_new_password_has_8_to_1024_characters(length, is_good):
     if is_good:
-        check_new_password(Secret("x" * length))
+        check_new_password(Secret(("xq7" * length)[:length]))
     else:
         with pytest.raises(InvalidInput):
             check_new_password(Secret("x" * length))
+
+
+@pytest.mark.parametrize("common", ["password1", "PassWord1", "iloveyou2", "qwertyuiop"])
+async def test_a_common_password_is_refused_and_only_the_settings_may_bring_one(passwords, common):
+    with pytest.raises(InvalidInput, match="most common"):
+        check_new_password(Secret(common))
+    assert await passwords.matches(await passwords.hash(Secret(common), may_be_common=True), Secret(common))
+    with pytest.raises(InvalidInput):
+        await passwords.hash(Secret("short"), may_be_common=True)
 
 
 async def test_only_so_many_hashes_wait(passwords, monkeypatch):

@@ -7,10 +7,24 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import NARROW, WIDE, calm, faces, fits, violations
 
-PATHS = ("/", "/sources/1", "/pool", "/breakers", "/jobs", "/alerts", "/audit", "/settings", "/drill")
+PATHS = (
+    "/",
+    "/sources/1",
+    "/pool",
+    "/breakers",
+    "/jobs",
+    "/events",
+    "/alerts",
+    "/audit",
+    "/account",
+    "/users",
+    "/tokens",
+    "/settings",
+    "/drill",
+)
 ONCE = ("throttling-level", "pool-usage", "breaker-indicator")
 TEST_IDS = "[...document.querySelectorAll('[data-testid]')].map((one) => one.dataset.testid)"
-MANY = {"source-card", "alert-row", "breaker-card", "breaker-menu"}
+MANY = {"source-card", "alert-row", "breaker-card", "breaker-menu", "session-row", "user-row", "token-row"}
 
 
 async def test_the_sign_in_page_has_no_accessibility_finding(backend, visit):

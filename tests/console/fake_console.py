@@ -9,6 +9,7 @@ from typing import Any
 
 from dashboard_app.console.client.alerts import ListedAlert, RuleBook
 from dashboard_app.console.client.notifications import ListedChannel, Tried
+from dashboard_app.console.feed import Feed
 from dashboard_app.console.tuning import Tuning
 from dashboard_app.model.alert import AlertRule
 from dashboard_app.model.breaker import BreakerLimits
@@ -23,7 +24,7 @@ from dashboard_app.runtime.breakers import Breakers
 from dashboard_app.runtime.live_settings import LiveSettings
 from dashboard_app.settings import LoadedSettings, Settings
 
-ANA = Principal(PrincipalKind.USER, "Ana Ruiz", Role.ADMIN, 1, "s1")
+ANA = Principal(PrincipalKind.USER, "Ana Ruiz", Role.ADMIN, 1, "s1", datetime(2100, 1, 1, tzinfo=UTC))  # she has always just signed in
 VIC = Principal(PrincipalKind.USER, "Vic Lee", Role.VIEWER, 2, "s2")
 
 
@@ -235,6 +236,10 @@ class FakeAlertPoll:
 class FakeViewers:
     def __init__(self) -> None:
         self.watched: dict[str, tuple[str, dict[str, Any]]] = {}
+        self.shown: list[tuple[str, bool]] = []
+
+    def show(self, client_token: str, *, is_shown: bool) -> None:
+        self.shown.append((client_token, is_shown))
 
     def watch(
         self, client_token: str, page: str, params: Mapping[str, Any] | None = None, *, visible: Iterable[int] = (), session: str = ""
@@ -304,6 +309,9 @@ class FakeConsole:
         self.viewers = FakeViewers()
         self.alert_poll = FakeAlertPoll(self.snapshot)
         self.jobs: Any = FakeJobs()
+        self.jobs_news = 0
+        self.events: Any = None
+        self.feed = Feed(None, self.breakers["websocket"], self.clock)
         self.down: FakeFallback | None = None
         self.acts = 0
 

@@ -6,12 +6,13 @@ from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
+from dashboard_app.access.audit_chain import ChainReport
 from dashboard_app.console.client.measured import ClientReading, Clients, Efficiency, Performance, RouteReading, SizeReading, Sizing
 from dashboard_app.model.errors import BackendFailed, SpillwayError
 from dashboard_app.model.user import Principal
 from dashboard_app.policy.permission import require
 from dashboard_app.settings import LoadedSettings
-from dashboard_app.store.audit import AuditRow
+from dashboard_app.store.audit import AuditRow, Head
 from tests.console.fake_console import FakeBackend, FakeConsole, FakeReading, status_json
 
 HOLDERS: dict[str, Any] = {
@@ -222,12 +223,26 @@ class DetailBackend(FakeBackend):
         return {"held": body.get("connections", 0)}
 
 
+class FakeChain:
+    """A chain that is whole unless `report` says otherwise; `failure` is raised instead."""
+
+    def __init__(self) -> None:
+        self.report = ChainReport(130, Head(130, b"\xab" * 32))
+        self.failure: SpillwayError | None = None
+
+    async def verify(self, expected: Head | None = None, *, newest: int | None = None) -> ChainReport:
+        if self.failure is not None:
+            raise self.failure
+        return self.report
+
+
 class FakeAudit:
     """A log of 130 acts; `failure` is raised by each read."""
 
     def __init__(self, console: FakeConsole) -> None:
         now = console.clock.now()
         self.failure: SpillwayError | None = None
+        self.chain = FakeChain()
         self.rows = [
             AuditRow(
                 uuid4(),

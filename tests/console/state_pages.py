@@ -28,11 +28,11 @@ class Proxy:
         return None
 
 
-def opened_at(path: str) -> rx.State:
+def opened_at(path: str, cookie: str = "session=x") -> rx.State:
     """The root state of a client that looks at `path`."""
     root = rx.State(_reflex_internal_init=True)
     root.router = RouterData.from_router_data(
-        {"pathname": path, "asPath": path, "headers": {"origin": "http://localhost", "cookie": "session=x"}, "token": "client-1"}
+        {"pathname": path, "asPath": path, "headers": {"origin": "http://localhost", "cookie": cookie}, "token": "client-1"}
     )
     return root
 

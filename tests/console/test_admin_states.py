@@ -2,6 +2,7 @@
 
 import pytest
 
+from dashboard_app.access.audit_chain import ChainReport
 from dashboard_app.console import context
 from dashboard_app.console.pages.audit import AuditState
 from dashboard_app.console.pages.drill_state import DrillState, render
@@ -10,6 +11,7 @@ from dashboard_app.console.words import NB
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import DatabaseUnavailable
 from dashboard_app.settings import Settings
+from dashboard_app.store.audit import Head
 from tests.console.fake_console import ANA, VIC, FakeIdentity, FakeReading, status_json
 from tests.console.fake_details import FakeAudit, detailed
 from tests.console.state_pages import opened_at, run
@@ -51,6 +53,27 @@ async def test_an_empty_page_and_a_log_that_cannot_be_read_say_so(fake):
     state = await _page(AuditState, "/audit")
     assert (state.entries, state.nothing) == ([], "")
     assert state.failure == "The audit log could not be read: The database does not answer."
+
+
+async def test_the_chain_is_walked_when_asked_for_and_says_what_it_found(fake):
+    state = await _page(AuditState, "/audit")
+    assert state.chain.text == ""
+    await run(state, "verify")
+    assert (state.chain.tone, state.chain.text) == ("ok", "The newest 130 rows are as written; none is missing.")
+    assert state.chain.head == f"130:{'ab' * 32}"
+    context.audit().chain.report = ChainReport(4, Head(4, b"x"), "Row 5 is not as it was written, or the one before it is gone.", 5)
+    await run(state, "verify")
+    assert (state.chain.tone, state.chain.head, "Row 5" in state.chain.text) == ("bad", "", True)
+    context.audit().chain.failure = DatabaseUnavailable("The database does not answer.", 1)
+    await run(state, "verify")
+    assert (state.chain.tone, state.is_verifying) == ("warn", False)
+
+
+@pytest.mark.usefixtures("as_viewer")
+async def test_a_viewer_walks_no_chain(fake):
+    state = await _page(AuditState, "/audit")
+    await run(state, "verify")
+    assert (state.chain.tone, "admin role" in state.chain.text) == ("warn", True)
 
 
 async def test_filters_go_into_the_url(fake):

@@ -212,3 +212,15 @@ async def test_rules_that_cannot_be_read_or_deleted_are_said(fake):
     await run(rules, "delete")
     rules = await _page("/alerts?tab=rules", AlertRules)
     assert rules.failure == "The rules could not be read: The server does not answer."
+
+
+async def test_an_alert_that_opens_is_told_on_every_open_page_once_and_leads_to_its_page(fake):
+    page = await _page()
+    shell = await _shell(page)
+    assert shell.toasts == []
+    reading = fake.snapshot.alerts
+    fresh = ListedAlert(replace(DOWN, id=12, message="billing is unhealthy"))
+    fake.snapshot.alerts = FakeReading((*reading.value, fresh), reading.received_mono)
+    for _ in range(2):
+        await render(page._get_root_state(), {})
+    assert [(toast.text, toast.tone, toast.href) for toast in shell.toasts] == [("billing is unhealthy", "warn", "/alerts")]

@@ -3,7 +3,8 @@
 import pytest
 
 from dashboard_app.console import context
-from dashboard_app.console.client.jobs import FRESH_S, JobCalls
+from dashboard_app.console.client.jobs import JobCalls
+from dashboard_app.console.client.shared import FRESH_S
 from dashboard_app.console.pages.jobs_state import JobsState
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import BackendFailed, NotFound

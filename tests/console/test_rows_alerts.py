@@ -200,3 +200,13 @@ def test_a_preview_in_words(answer, metric, said):
 def test_the_pools_metrics_are_offered_first():
     offered = rules.choices([MetricInfo("source.status", "", "Status"), INFO])
     assert [(one.value, one.word) for one in offered] == [("pool.usage_percent", "Pool usage (%)"), ("source.status", "Status")]
+
+
+def test_news_are_the_loud_alerts_that_opened_since_two_by_name_and_more_by_number():
+    quiet = replace(FULL, id=4, severity=Severity.INFO)
+    assert (rows.newest_id(LISTED), rows.newest_id([])) == (9, 0)
+    assert [(one.text, one.tone) for one in rows.news(LISTED, 2, NOW)] == [(FULL.message, "bad"), (DOWN.message, "warn")]
+    assert rows.news(LISTED, 9, NOW) == []
+    assert rows.news([ListedAlert(quiet), ListedAlert(acked(FULL)), ListedAlert(silenced(DOWN))], 0, NOW) == []
+    (told,) = rows.news([*LISTED, ListedAlert(replace(DOWN, id=11))], 0, NOW)
+    assert (told.text, told.tone) == (f"3 alerts have opened; the worst: {FULL.message}", "bad")

@@ -9,6 +9,7 @@ from dashboard_app.console.rows import shell
 from dashboard_app.console.rows.shell import BreakerFacts
 from dashboard_app.console.words import NB
 from dashboard_app.model.breaker import BreakerState
+from dashboard_app.model.feed import FeedState
 from dashboard_app.model.health import HealthStatus
 from dashboard_app.model.pool import Level, ThrottlingConfig
 from tests.console.fake_console import status_json
@@ -111,3 +112,12 @@ def test_the_navigation_counts_only_what_is_wrong():
 @pytest.mark.parametrize(("name", "text"), [("Ana Ruiz", "AR"), ("ana@example.org", "AN"), ("x", "X"), ("", "?"), ("Ana Maria Ruiz", "AR")])
 def test_initials(name, text):
     assert shell.initials(name) == text
+
+
+def test_the_live_feed_says_how_news_comes():
+    told = {state: shell.feed_vital(state, 1.0) for state in FeedState}
+    assert [(vital.word, vital.dot) for vital in told.values()] == [
+        ("Connected", "on"),
+        ("Reconnecting", "off"),
+        (f"Polling every 1{NB}s", "off"),
+    ]

@@ -108,3 +108,37 @@ def test_what_anybody_sees_comes_from_the_page_or_its_address() -> None:
     viewers.watch("b", "source", {"source_id": "7"})
     viewers.watch("c", "source", {"source_id": "x"})
     assert viewers.visible() == {1, 2, 3, 7}
+
+
+async def test_a_page_out_of_sight_gets_nothing_and_catches_up_when_it_comes_back(setup: Setup) -> None:
+    first: list[int] = []
+    setup.viewers.on_first = lambda: first.append(1)
+    setup.viewers.watch("a", "sources", {"q": "bil"}, visible=[1])
+    setup.viewers.show("a", is_shown=False)
+    setup.viewers.show("nobody", is_shown=False)
+    for _ in range(5):
+        setup.snapshot.touch()
+        await setup.clock.advance(1)
+    assert (setup.app.tokens, setup.viewers.count, setup.viewers.visible()) == ([], 0, frozenset())
+    setup.viewers.watch("a", "sources", {"q": "next"})
+    setup.snapshot.touch()
+    await setup.clock.advance(1)
+    assert setup.app.tokens == []
+    setup.viewers.show("a", is_shown=True)
+    await setup.clock.advance(1)
+    assert setup.rendered == [("a", "next")]
+    assert (setup.viewers.count, len(first)) == (1, 3)
+    setup.viewers.show("b", is_shown=False)
+    setup.viewers.watch("b", "pool")
+    assert setup.viewers.count == 1
+
+
+async def test_news_for_one_page_goes_to_the_pages_of_that_name_only(setup: Setup) -> None:
+    setup.viewers.watch("a", "sources")
+    setup.viewers.watch("b", "pool")
+    for _ in range(100):
+        setup.viewers.news("pool")
+        await setup.clock.advance(0.01)
+    await setup.clock.advance(1)
+    assert "a" not in setup.app.tokens
+    assert 1 <= setup.app.tokens.count("b") <= 4

@@ -10,9 +10,12 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 
 from dashboard_app.access.audit import Audit
+from dashboard_app.access.identity import Identity
+from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.permit import Permit
 from dashboard_app.access.vault import Vault
 from dashboard_app.backend.alerts.assembly import AlertParts, build_alerts
@@ -26,9 +29,11 @@ from dashboard_app.backend.notify.assembly import build_channels
 from dashboard_app.backend.notify.channels import Channels
 from dashboard_app.backend.sources.assembly import SourceParts, build_sources
 from dashboard_app.backend.sources.probing import metric_units
+from dashboard_app.model.breaker import BreakerLimits
 from dashboard_app.model.clock import SystemClock
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.policy.batching import BatchLimits
+from dashboard_app.runtime.breakers import Breakers
 from dashboard_app.settings import Settings
 from dashboard_app.store.address import DatabaseAddress
 from dashboard_app.store.channels import ChannelStore
@@ -54,6 +59,8 @@ class Served:
     alerts: AlertParts
     events: EventParts
     channels: Channels
+    breakers: Breakers
+    identity: Identity
 
     def client(self, role: Role | None = Role.ADMIN) -> httpx.AsyncClient:
         principal = Principal(PrincipalKind.USER, f"test {role.value}", role, 1) if role else None
@@ -70,8 +77,11 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
         settings.max_concurrent_requests, settings.admission_timeout_s, leak_threshold_s=settings.leak_threshold_s, auto_cleanup=False
     )
     guard = PoolGuard(database.engine, limits, clock, server=ControlView(database.control, APPLICATION_NAME))
-    parts = build_sources(database, Vault(settings), settings, clock)
+    breakers = Breakers(BreakerLimits(), clock)
+    parts = build_sources(database, Vault(settings), settings, clock, breakers=breakers)
     store = JobStore(database, guard.running)
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    identity = Identity(database, settings, clock, audit=audit, vault=Vault(settings), passwords=Passwords(hasher))
     jobs_limits = BatchLimits(settings.job_batch_size, settings.job_flush_s, settings.job_batch_max, settings.job_queue_max)
     updater = Updater(store, guard, clock, jobs_limits, journal=SegmentLog(settings.data_dir / "job-journal"))
     alerts = build_alerts(database, guard, parts.sources, parts.probing, units=metric_units, clock=clock)
@@ -91,6 +101,7 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
         history=parts.history,
         audit=audit,
         jobs=Jobs(store, updater),
+        identity=identity,
         alerts=alerts.desk,
         events=events,
         channels=channels,
@@ -104,7 +115,9 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
     await until(alerts.evaluator._is_started.is_set)
     await until(lambda: channels.is_ready)
     try:
-        yield Served(app, Permit(app, app.state.actions.action_of), guard, database, parts, audit, alerts, events, channels)
+        yield Served(
+            app, Permit(app, app.state.actions.action_of), guard, database, parts, audit, alerts, events, channels, breakers, identity
+        )
     finally:
         events.streams.close()
         await events.events.close()
@@ -114,6 +127,7 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
         await asyncio.wait(loops)
         await updater.release()
         await events.events.release()
+        await identity.close()
         if app.state.holds is not None:
             await app.state.holds.release()
         await parts.probing.close()

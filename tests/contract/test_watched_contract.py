@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from dashboard_app.model.breaker import BreakerState
 from dashboard_app.model.user import Role
 from tests.backend.api.test_bad_input import assert_problem
 from tests.backend.sources.probes.served_guard import TOKEN, served_guard
+from tests.instance import free_port
 
 PATH = "/scan/data-sources"
 
@@ -143,3 +145,28 @@ async def test_other_kinds_have_no_guard_and_a_paused_service_is_left_alone(api)
         for method, call in (("GET", "status"), ("GET", "holders"), ("POST", "force-cleanup")):
             assert_problem(await client.request(method, f"{place}/guard/{call}"), 409, "conflict")
         assert served.asked == []
+
+
+async def test_a_dead_service_is_refused_at_once_by_its_breaker_until_its_probe_finds_it_back(api):
+    place = await registered(api, free_port(), name="dead-api", options={"sslmode": "disable"})
+    name = f"service:{place.rpartition('/')[2]}"
+    async with api.client() as client, served_guard() as back:
+        for _ in range(5):
+            assert_problem(await client.get(f"{place}/guard/status"), 502, "probe_failed")
+        for call in (client.get(f"{place}/guard/holders"), client.post(f"{place}/guard/force-cleanup")):
+            refused = await call
+            assert_problem(refused, 503, "breaker_open")
+            assert 1 <= int(refused.headers["retry-after"]) <= 30
+        assert (await client.get(f"{place}/health")).json()["status"] == "unhealthy"
+        assert (api.breakers[name].state, api.breakers[name].about) == (BreakerState.OPEN, "dead-api")
+        assert (await client.patch(place, json={"port": back.port})).status_code == 200
+        assert (await client.get(f"{place}/health")).json()["status"] == "healthy"
+        assert api.breakers[name].state is BreakerState.CLOSED
+        assert (await client.get(f"{place}/guard/status")).status_code == 200
+        api.breakers[name].hold(BreakerState.FORCED_OPEN, by="Ana Ruiz", reason="it is being moved")
+        api.parts.probing.outdate(int(place.rpartition("/")[2]))
+        held = (await client.get(f"{place}/health")).json()
+        assert (held["status"], "Ana Ruiz holds its breaker" in held["message"]) == ("unknown", True)
+        assert (await client.delete(place)).status_code == 204
+        await api.parts.probing.turn(sweep=False)
+        assert name not in {breaker.name for breaker in api.breakers}

@@ -1,11 +1,14 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from dashboard_app.model.errors import Forbidden, NotSignedIn
+from dashboard_app.model.errors import Forbidden, NotSignedIn, ProofNeeded
 from dashboard_app.model.user import Principal, PrincipalKind, Role
-from dashboard_app.policy.permission import ACTIONS, PUBLIC_HEALTH_ACTIONS, allowed, least_role, refusal, require
+from dashboard_app.policy.permission import ACTIONS, PUBLIC_HEALTH_ACTIONS, allowed, least_role, refusal, require, require_proof
 
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
 ROLES = (None, Role.VIEWER, Role.OPERATOR, Role.ADMIN)
 
 
@@ -85,3 +88,15 @@ def test_the_documentation_names_every_action_with_its_role():
     assert {name: words.partition(" ")[0] for name, words in documented.items()} == {
         name: "everyone" if role is None or name in PUBLIC_HEALTH_ACTIONS else role.value for name, role in ACTIONS.items()
     }
+
+
+def test_a_session_shows_again_who_it_is_after_15_minutes_and_nobody_else_has_to():
+    person = Principal(PrincipalKind.USER, "ana@example.org", Role.ADMIN, 1, "s", NOW)
+    require_proof(person, NOW + timedelta(minutes=15))
+    for stale, now in ((person, NOW + timedelta(minutes=15, seconds=1)), (replace(person, proved_at=None), NOW)):
+        with pytest.raises(ProofNeeded):
+            require_proof(stale, now)
+    later = NOW + timedelta(days=1)
+    require_proof(replace(person, kind=PrincipalKind.TOKEN), later)
+    require_proof(replace(person, kind=PrincipalKind.CONSOLE), later)
+    require_proof(replace(person, session_id=""), later)

@@ -35,9 +35,20 @@ def dumps(value: object) -> bytes:
     return orjson.dumps(value, default=_plain, option=_OPTIONS)
 
 
+class _Json(Response):
+    """JSON with its headers as they go over the wire; nothing is asked that is known."""
+
+    media_type = "application/json"
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """Length and type, then what was given."""
+        given = [] if headers is None else [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        self.raw_headers = [(b"content-length", b"%d" % len(self.body)), (b"content-type", b"application/json"), *given]
+
+
 def answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON response."""
-    return Response(dumps(value), status, headers=dict(headers or {}), media_type="application/json")
+    return _Json(dumps(value), status, headers)
 
 
 def _check(check: Check) -> dict[str, Any]:

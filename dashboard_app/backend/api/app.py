@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from fastapi import APIRouter, FastAPI
 from starlette.types import Scope
 
+from dashboard_app.backend.api.account import account_routes
 from dashboard_app.backend.api.actions import ActionTable, table_of
 from dashboard_app.backend.api.alerts import alert_routes
 from dashboard_app.backend.api.audit import audit_routes
 from dashboard_app.backend.api.deps import ApiDeps
+from dashboard_app.backend.api.direct import Direct
 from dashboard_app.backend.api.docs import docs_routes
 from dashboard_app.backend.api.drill import Drill, drill_routes
 from dashboard_app.backend.api.events import event_routes
@@ -22,6 +24,8 @@ from dashboard_app.backend.api.pgbouncer import pgbouncer_routes
 from dashboard_app.backend.api.pool import pool_routes
 from dashboard_app.backend.api.problems import LastResort, add_handlers
 from dashboard_app.backend.api.sources import source_routes
+from dashboard_app.backend.api.tokens import token_routes
+from dashboard_app.backend.api.users import user_routes
 from dashboard_app.backend.api.watched import watched_routes
 from dashboard_app.backend.drill.holds import Holds
 from dashboard_app.backend.drill.outage import Failing, Outage
@@ -40,7 +44,8 @@ def is_api_path(path: str) -> bool:
 def build_api(deps: ApiDeps, extra_routers: Sequence[APIRouter] = ()) -> FastAPI:
     """The API, ready to be served; `extra_routers` are the console's own calls.
 
-    `app.state.actions` is its `ActionTable`; `app.state.holds` what the drill holds (None: no demo), to release at shutdown.
+    `app.state.actions` is its `ActionTable`; `app.state.holds` what the drill holds (None: no demo), to release at shutdown;
+    `app.state.served` the whole API with the short way in front, which is what to serve.
     Who asks is read from the scope (`spillway.principal`, `spillway.request_id`): the gate and `Permit` stand in front.
 
     Raises:
@@ -66,6 +71,8 @@ def build_api(deps: ApiDeps, extra_routers: Sequence[APIRouter] = ()) -> FastAPI
         routers.append(event_routes(deps.events.events, deps.events.streams))
     if deps.channels is not None:
         routers.append(notification_routes(deps, deps.channels))
+    if deps.identity is not None:
+        routers += [account_routes(deps.identity), user_routes(deps.identity, deps.settings.base_url), token_routes(deps.identity)]
     outage = Outage(deps.clock)
     holds = Holds(deps.engine, deps.guard, deps.clock) if deps.settings.demo else None
     if holds is not None:
@@ -85,8 +92,10 @@ def _surround(app: FastAPI, deps: ApiDeps, table: ActionTable, metrics: ApiMetri
     app.add_middleware(BodyLimits, action_of=table.action_of)
     app.add_middleware(Failing, outage=outage)
     app.add_middleware(LastResort)
-    app.add_middleware(deps.guard.insight.watched, is_signed_in=_is_signed_in, on_answer=metrics.answered)
+    insight = deps.guard.insight
+    app.add_middleware(insight.watched, is_signed_in=_is_signed_in, on_answer=metrics.answered)
     app.add_middleware(EveryAnswer, hint=deps.guard.hint)
+    app.state.served = Direct(app, lambda short: insight.watched(short, is_signed_in=_is_signed_in, on_answer=metrics.answered))
 
 
 def _is_signed_in(scope: Scope) -> bool:

@@ -8,9 +8,9 @@ from starlette.requests import Request
 
 from dashboard_app.access.asking import principal_of, request_id_of
 from dashboard_app.backend.api.deps import ApiDeps
-from dashboard_app.model.errors import NotSignedIn, SpillwayError
+from dashboard_app.model.errors import NotSignedIn
 from dashboard_app.model.user import Principal
-from dashboard_app.policy.permission import require
+from dashboard_app.policy.permission import require, require_proof
 
 
 def signed_in(request: Request, action: str) -> Principal:
@@ -30,26 +30,28 @@ def signed_in(request: Request, action: str) -> Principal:
 
 @asynccontextmanager
 async def audited(
-    deps: ApiDeps, request: Request, action: str, target: str, details: Mapping[str, object] | None = None
+    deps: ApiDeps,
+    request: Request,
+    action: str,
+    target: str,
+    details: Mapping[str, object] | None = None,
+    *,
+    needs_proof: bool = False,
 ) -> AsyncIterator[dict[str, Any]]:
-    """Record one row when the block ends: "ok", or the code of the error that ended it. The block may add to the details.
+    """Record one row: on disk before the block begins, closed when it ends with "ok" or the code of the error that ended it.
+
+    The block may add to the details. `needs_proof`: what it does cannot be undone.
 
     Raises:
-        NotSignedIn, Forbidden: before the block begins.
+        NotSignedIn, Forbidden, ProofNeeded: before the block begins.
+        DatabaseUnavailable: nobody takes the row; the block does not begin.
 
     """
     principal = signed_in(request, action)
-    noted: dict[str, Any] = {"target": target, **(details or {})}
-    result = "failed"
-    try:
+    if needs_proof:
+        require_proof(principal, deps.clock.now())
+    async with deps.audit.act(principal, action, target, request_id=request_id_of(request), details=details) as noted:
         yield noted
-        result = "ok"
-    except SpillwayError as error:
-        result = error.code
-        raise
-    finally:
-        named = str(noted.pop("target"))
-        await deps.audit.record(principal, action, named, result, request_id=request_id_of(request), details=noted)
 
 
 @asynccontextmanager

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Scope
 
+from dashboard_app.access.identity import Identity
 from dashboard_app.backend.events.assembly import EventParts
+from dashboard_app.backend.guard.watched import Watched
 from dashboard_app.backend.jobs.service import Jobs
 from dashboard_app.backend.notify.channels import Channels
 from dashboard_app.model.alert import Alert, AlertRule, AlertState, MetricInfo, RuleSettings
@@ -41,7 +43,7 @@ class Insight(Protocol):
         *,
         is_signed_in: Callable[[Scope], bool] | None = None,
         on_answer: Callable[[str, str, int, float], None] | None = None,
-    ) -> ASGIApp:
+    ) -> Watched:
         """`app` with its routes measured and its clients heard; `on_answer` hears method, route, status and seconds."""
 
     def performance_json(self) -> dict[str, Any]:
@@ -268,8 +270,43 @@ class Alerts(Protocol):
         """How often it would have fired. Raises InvalidInput."""
 
 
+class ChainReport(Protocol):
+    """What a walk along the audit's chain found."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Every row is as it was written."""
+
+    @property
+    def rows(self) -> int:
+        """How many were good."""
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in a sentence."""
+
+    @property
+    def broken_at(self) -> int | None:
+        """The first row that is not good."""
+
+    @property
+    def head(self) -> Any:
+        """The last good row: `id` and `hash`."""
+
+
+class Chain(Protocol):
+    """The chain of hashes along the audit."""
+
+    async def verify(self, expected: Any = None, *, newest: int | None = None) -> ChainReport:
+        """Walk it, or its newest rows. Raises DatabaseUnavailable."""
+
+
 class Audit(Protocol):
     """Who did what to what."""
+
+    @property
+    def chain(self) -> Chain:
+        """What shows that no row was changed."""
 
     async def record(
         self,
@@ -282,6 +319,11 @@ class Audit(Protocol):
         details: Mapping[str, object] | None = None,
     ) -> None:
         """Keep one row. Never lost, never blocks for long."""
+
+    def act(
+        self, principal: Principal, action: str, target: str, *, request_id: str = "", details: Mapping[str, object] | None = None
+    ) -> AbstractAsyncContextManager[dict[str, Any]]:
+        """Keep one row of what the block does: before it begins, and closed when it ends."""
 
     async def page(
         self,
@@ -306,7 +348,7 @@ class ApiDeps:
     """Everything the API calls. `readiness` gives the reasons why the process cannot serve yet; none: it can.
 
     `ping` answers the milliseconds of one round trip over the control pool and raises DatabaseUnavailable. Without `jobs`,
-    `events` or `channels` their calls do not exist.
+    `events`, `channels` or `identity` their calls do not exist.
     """
 
     settings: Settings
@@ -321,6 +363,7 @@ class ApiDeps:
     audit: Audit
     alerts: Alerts
     jobs: Jobs | None = None
+    identity: Identity | None = None
     events: EventParts | None = None
     channels: Channels | None = None
     readiness: Callable[[], list[str]] = _nothing_missing

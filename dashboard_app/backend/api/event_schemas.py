@@ -6,7 +6,7 @@ import orjson
 from pydantic import Field
 
 from dashboard_app.backend.api.values import Answer, Parameters
-from dashboard_app.backend.events.publisher import judged
+from dashboard_app.backend.events.judging import judged
 from dashboard_app.model.errors import InvalidInput
 from dashboard_app.model.event import EVENT_TYPE, Event
 

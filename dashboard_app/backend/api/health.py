@@ -9,9 +9,11 @@ from fastapi import APIRouter, Request, Response
 from dashboard_app.backend.api.answers import answer
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.api.values import Answer
+from dashboard_app.backend.guard.answers import stamp
 from dashboard_app.model.errors import DatabaseUnavailable
 from dashboard_app.runtime.problem import problem
 from dashboard_app.runtime.routing import acts, strict_router
+from dashboard_app.runtime.single_flight import SingleFlight
 
 _PING_LIMIT_S = 2.0
 
@@ -39,6 +41,7 @@ class ReadyOut(Answer):
 def health_routes(deps: ApiDeps) -> APIRouter:
     """`/api/v1/health/ping`, `/api/health`, `/livez`, `/readyz`."""
     router = strict_router("health")
+    pings: SingleFlight[float] = SingleFlight()
 
     @router.get("/api/v1/health/ping", response_model=PingOut, openapi_extra=acts("health.ping"))
     async def ping() -> Response:
@@ -60,13 +63,13 @@ def health_routes(deps: ApiDeps) -> APIRouter:
 
     @router.get("/api/health", response_model=ServiceOut, openapi_extra=acts("health.live"))
     async def service_health(request: Request) -> Response:
-        """The service and its database, asked over the control pool; 503 when it does not answer within 2 s."""
+        """The service and its database, asked over the control pool, once for all who ask meanwhile; 503 after 2 s without an answer."""
         try:
             async with asyncio.timeout(_PING_LIMIT_S):
-                await deps.ping()
+                await pings.run("ping", deps.ping)
         except (DatabaseUnavailable, TimeoutError):
             detail = "The database does not answer."
             return problem(503, "service_unhealthy", detail, instance=request.url.path, headers=[("Retry-After", "2")])
-        return answer({"status": "healthy", "database": "connected", "timestamp": deps.clock.now()})
+        return answer({"status": "healthy", "database": "connected", "timestamp": stamp(deps.clock.now())})
 
     return router

@@ -1,10 +1,10 @@
-"""What is checked before a handler sees a request: size and type of its body. And what is added to every answer."""
+"""What is checked before a handler sees a request: size and type of its body. And the header that is added to every answer."""
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -82,13 +82,12 @@ def _counted(receive: Receive, limit: int, patience_s: float = BODY_PATIENCE_S) 
 
 
 class EveryAnswer:
-    """Pure ASGI: adds headers to every answer: `X-Throttle` from the guard, and whatever `fixed` says."""
+    """Pure ASGI: adds `X-Throttle` from the guard to every answer."""
 
-    def __init__(self, app: ASGIApp, hint: Callable[[], str], fixed: Mapping[str, str] | None = None) -> None:
+    def __init__(self, app: ASGIApp, hint: Callable[[], str]) -> None:
         """Wrap `app`. `hint` is asked when the answer starts, so it says what holds then; it must not raise."""
         self._app = app
         self._hint = hint
-        self._fixed = dict(fixed or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on; add the headers when the answer starts."""
@@ -98,10 +97,8 @@ class EveryAnswer:
 
         async def hinted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Throttle"] = self._hint()
-                for name, value in self._fixed.items():
-                    headers.setdefault(name, value)
+                kept = [pair for pair in message.get("headers", ()) if pair[0] != b"x-throttle"]
+                message["headers"] = [*kept, (b"x-throttle", self._hint().encode("latin-1"))]
             await send(message)
 
         await self._app(scope, receive, hinted)

@@ -29,6 +29,7 @@ class ApiMetrics:
             registry=self.registry,
             buckets=_BUCKETS,
         )
+        self._kept: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.probes = Counter("spillway_probes", "Health readings answered, by status.", ("status",), registry=self.registry)
         self.registry.register(_PoolCollector(guard))
 
@@ -38,8 +39,13 @@ class ApiMetrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer under its route's template ("" for none), never under its path, so that labels stay few."""
-        self.requests.labels(method, route or "none", str(status)).inc()
-        self.seconds.labels(method, route or "none").observe(seconds)
+        key = (method, route, status)
+        kept = self._kept.get(key)
+        if kept is None:
+            labels = (method, route or "none")
+            kept = self._kept[key] = (self.requests.labels(*labels, str(status)), self.seconds.labels(*labels))
+        kept[0].inc()
+        kept[1].observe(seconds)
 
     def text(self) -> bytes:
         """Everything, in the text format."""

@@ -179,7 +179,7 @@ async def _do(
     """Check the confirmation, do it, and leave a row in the audit, however it ended."""
     named = {"database": database, "client": client}
     details = {"event": act.value, **{name: value for name, value in named.items() if value is not None}}
-    async with audited(deps, request, "pooler.act", f"source {source_id}", details) as noted:
+    async with audited(deps, request, "pooler.act", f"source {source_id}", details, needs_proof=act is not PoolerAct.RESUME) as noted:
         source = await deps.sources.get(source_id)
         noted["target"] = f"{source.name} (source {source.id})"
         if confirm is not None:

@@ -50,8 +50,10 @@ def _add_reading(router: APIRouter, deps: ApiDeps) -> None:
     )
     async def throttling_config(request: Request) -> Response:
         """What a client may send now. `version` grows with every change, and with it the ETag."""
-        headers = {"ETag": deps.guard.etag, "Cache-Control": "no-cache"}
-        if _has_tag(request.headers.get("if-none-match", ""), deps.guard.etag):
+        tag = deps.guard.etag
+        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        seen = request.headers.get("if-none-match")
+        if seen is not None and _has_tag(seen, tag):
             return Response(status_code=304, headers=headers)
         return answer(deps.guard.config_json(call_sites=principal_of(request) is not None), headers=headers)
 
@@ -105,7 +107,7 @@ def _add_doing(router: APIRouter, deps: ApiDeps) -> None:
         signed_in(request, "pool.cleanup")
         if body is not None and body.dry_run:
             return answer((await deps.guard.cleanup(dry_run=True)).to_json())
-        async with audited(deps, request, "pool.cleanup", "pool") as noted:
+        async with audited(deps, request, "pool.cleanup", "pool", needs_proof=True) as noted:
             report = await deps.guard.cleanup(dry_run=False)
             noted.update(report.audit_json())
         return answer(report.to_json())

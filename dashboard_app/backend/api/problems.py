@@ -132,9 +132,13 @@ class LastResort:
         try:
             await self._app(scope, receive, watched)
         except Exception:  # the edge of the process: a caller gets a reference, never a trace
-            reference = str(scope.get("spillway.request_id", ""))
-            log.exception("%s %s failed, reference %s", scope["method"], scope["path"], reference)
+            log.exception("%s %s failed, reference %s", scope["method"], scope["path"], scope.get("spillway.request_id", ""))
             if started:
                 raise
-            detail = "Something went wrong on our side. The log has the details under this reference."
-            await problem(500, "internal_error", detail, instance=scope["path"], reference=reference)(scope, receive, send)
+            await unforeseen(scope)(scope, receive, send)
+
+
+def unforeseen(scope: Scope) -> Response:
+    """A problem 500 with the reference under which the log has the trace."""
+    detail = "Something went wrong on our side. The log has the details under this reference."
+    return problem(500, "internal_error", detail, instance=scope["path"], reference=str(scope.get("spillway.request_id", "")))

@@ -164,7 +164,8 @@ def _add_one(router: APIRouter, deps: ApiDeps) -> None:
     async def delete_source(request: Request, source_id: PathId) -> Response:
         """Remove the source and its history. The built-in one cannot be removed."""
         target = f"source {source_id}"
-        async with audited(deps, request, "sources.write", target, {"event": "delete"}) as noted, database_work(deps, request):
+        details = {"event": "delete"}
+        async with audited(deps, request, "sources.write", target, details, needs_proof=True) as noted, database_work(deps, request):
             before = await deps.sources.get(source_id)
             noted.update(target=_target(before), before=_shown(before))
             await deps.sources.delete(source_id)

@@ -15,6 +15,7 @@ _PATH = "/scan/data-sources/{source_id}/guard"
 _FAILURES: dict[int | str, dict[str, Any]] = {
     409: {"description": "The source is paused: it is not asked."},
     502: {"description": "The service does not answer, not as a guard does, or not to this token; `detail` says which."},
+    503: {"description": "The service's breaker is open: it was not asked. `Retry-After` says when it is worth asking again."},
 }
 _FREED = ("closed_idle", "reclaimed", "terminated_backends")
 
@@ -47,7 +48,7 @@ def watched_routes(deps: ApiDeps) -> APIRouter:
         source = await deps.sources.get(source_id)
         if body is not None and body.dry_run:
             return answer(await (await deps.probing.service(source_id)).guard_cleanup(dry_run=True))
-        async with audited(deps, request, "pool.cleanup", f"{source.name} (source {source_id})") as noted:
+        async with audited(deps, request, "pool.cleanup", f"{source.name} (source {source_id})", needs_proof=True) as noted:
             report = await (await deps.probing.service(source_id)).guard_cleanup(dry_run=False)
             noted.update({name: report[name] for name in _FREED})
         return answer(report)

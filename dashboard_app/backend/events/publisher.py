@@ -7,6 +7,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,10 +15,11 @@ from typing import Any
 
 from dashboard_app.backend.events.combine import drafts_of, single
 from dashboard_app.backend.events.encoding import dumped
+from dashboard_app.backend.events.judging import judged
 from dashboard_app.backend.events.recorder import Recorder
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import DeadlinePassed, InvalidInput, QueueFull
-from dashboard_app.model.event import EVENT_TYPE, MOST_EVENT_BYTES, RESET, STATISTICS, Draft, Event, Message, Shape, message_of
+from dashboard_app.model.errors import DeadlinePassed, QueueFull
+from dashboard_app.model.event import STATISTICS, Draft, Event, Message, Shape, message_of
 from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.policy.coalesce import SHAPES, batch_type, combined
 from dashboard_app.runtime.batcher import Batcher, RetryRule
@@ -27,8 +29,7 @@ _log = logging.getLogger(__name__)
 STATISTICS_EVERY = timedelta(minutes=5)
 _DRAIN_S = 2.0
 _MOST_COMBINED = 500
-_KNOWN_TYPES: set[str] = set()
-_MOST_KNOWN = 1_000
+_MOST_EARLY = 1_000
 _NO_RETRY = RetryRule(tries=0)
 
 
@@ -56,42 +57,6 @@ class EventFigures:
         return self.batched_total - self.batches_total
 
 
-def judged(event_type: object, data: object, source: str = "") -> Event:
-    """An event that can be published.
-
-    Raises:
-        InvalidInput: the type or the data cannot be.
-
-    """
-    if not isinstance(event_type, str) or event_type not in _KNOWN_TYPES:
-        event_type = _learn(event_type)
-    if not isinstance(data, dict):
-        raise _wrong("data", "is an object")
-    try:
-        payload = dumped(data)
-    except TypeError:
-        raise _wrong("data", "holds a value that JSON cannot") from None
-    if len(payload) > MOST_EVENT_BYTES:
-        raise _wrong("data", f"has more than {MOST_EVENT_BYTES} bytes of JSON")
-    return Event(event_type, payload, source)
-
-
-def _learn(event_type: object) -> str:
-    """Remember a type that can be, so that it is judged once, and give it back. Raises InvalidInput."""
-    if not isinstance(event_type, str) or not EVENT_TYPE.fullmatch(event_type):
-        raise _wrong("type", "is 1 to 100 letters, digits and _ . : -, a letter or a digit first")
-    if event_type == RESET:
-        raise _wrong("type", "is a word of the stream itself")
-    if len(_KNOWN_TYPES) >= _MOST_KNOWN:
-        _KNOWN_TYPES.clear()
-    _KNOWN_TYPES.add(event_type)
-    return event_type
-
-
-def _wrong(field: str, message: str) -> InvalidInput:
-    return InvalidInput("An event is not acceptable.", ({"field": field, "message": message},))
-
-
 class Events:
     """The one publisher of a process, with its history. `open`, then `run`."""
 
@@ -109,6 +74,9 @@ class Events:
         self._counting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
+        self._early: deque[tuple[Event, bool]] = deque()
+        """What threads have announced before `run`: the guard begins earlier."""
+        self._has_ended = False
         self.opened = asyncio.Event()
         self.is_open = False
         """True once the history has been read, so that readers can resume."""
@@ -124,6 +92,8 @@ class Events:
         """
         if len(events) + self._batcher.waiting_count > self._batcher.limits.waiting_most:
             raise QueueFull("Too many events wait.")
+        if self.recorder.is_behind and not all(self._is_gathered(event.type, event.source) for event in events):
+            raise QueueFull("Events come faster than they can be kept.")
         for event in events:
             self._add(event)
 
@@ -153,7 +123,9 @@ class Events:
     def publish_from_thread(self, event_type: str, data: Mapping[str, Any], *, source: str = "", batching: bool = True) -> bool:
         """The same from any other thread; False before `run` and when too many wait. Raises InvalidInput."""
         event, loop = judged(event_type, data, source), self._loop
-        if loop is None or not self._handed_over(event, loop, batching=batching):
+        if loop is None and not self._has_ended and len(self._early) < _MOST_EARLY:
+            self._early.append((event, batching))
+        elif loop is None or not self._handed_over(event, loop, batching=batching):
             with self._counting:
                 self._refused += 1
             return False
@@ -195,7 +167,8 @@ class Events:
     # ---- out
 
     async def _send(self, batch: list[Event]) -> None:
-        """Combine and publish one batch."""
+        """Combine and publish one batch; waits while the history cannot keep up."""
+        await self.recorder.caught_up()
         self._deliver(drafts_of(batch, self.shapes))
 
     def _deliver(self, drafts: Sequence[Draft]) -> None:
@@ -218,6 +191,9 @@ class Events:
             self.is_open = True
             self.opened.set()
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+        while self._early:
+            event, batching = self._early.popleft()
+            self._publish(event, batching=batching)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._batcher.run(), name="event-batches")
@@ -242,7 +218,8 @@ class Events:
             _log.warning("%d events could not be published", self._batcher.waiting_count)
 
     async def release(self) -> None:
-        """Keep what was published, after `run` has ended."""
+        """Keep what was published, after `run` has ended for good."""
+        self._has_ended = True
         try:
             async with asyncio.timeout(_DRAIN_S):
                 await self.recorder.drained()

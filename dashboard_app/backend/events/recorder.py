@@ -4,6 +4,7 @@ What cannot be written is tried again from the history in memory until the datab
 and counted. A reader that has missed such a message is told so (`Message.follows`).
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -19,6 +20,7 @@ from dashboard_app.runtime.hub import FellBehind, Hub, Reader
 _log = logging.getLogger(__name__)
 TASK = "events.recorder"
 _MOST = 500
+MOST_UNSAVED = 8_000
 _SLOW_S = 5.0
 _PRUNE_S = 3600.0
 _LOAD_BYTES = 64 * 1024 * 1024
@@ -70,6 +72,7 @@ class Recorder:
         self.lost_total = 0
         """Events that left memory before they could be kept."""
         self._safe_id = 0
+        self._caught_up = asyncio.Event()
         hub.on_gone = self._gone
 
     @property
@@ -81,6 +84,17 @@ class Recorder:
     def unsaved_count(self) -> int:
         """Messages that are not kept yet."""
         return len(self._pending) + (self._hub.end - self._reader.position if self._reader is not None else 0)
+
+    @property
+    def is_behind(self) -> bool:
+        """True when more would leave memory before it could be kept, though the database takes it: publishers wait, or are refused."""
+        return self.unsaved_count > MOST_UNSAVED and not self._failures
+
+    async def caught_up(self) -> None:
+        """Return when publishers need not wait (any more)."""
+        while self.is_behind:
+            self._caught_up.clear()
+            await self._caught_up.wait()
 
     async def open(self) -> None:
         """Give the hub what an earlier process kept. Raises DatabaseUnavailable."""
@@ -114,9 +128,12 @@ class Recorder:
                     await self._history.add(self._pending)
                     await self._prune()
         except SpillwayError as failure:
+            self._failures += 1
+            self._caught_up.set()  # readers do not wait for a database that is away
             await self._failed(failure)
         else:
             self._pending, self._failures = (), 0
+            self._caught_up.set()
         return True
 
     def _taken(self, reader: Reader[Message]) -> Sequence[Message]:
@@ -129,7 +146,6 @@ class Recorder:
 
     async def _failed(self, failure: SpillwayError) -> None:
         """Say so once, and wait; what the database refuses for good is set aside."""
-        self._failures += 1
         if self._failures > self.rule.tries and isinstance(failure, Failed):
             _log.error("%d messages are refused by the database and are not in the history", len(self._pending))
             self.lost_total += sum(message.count for message in self._pending)

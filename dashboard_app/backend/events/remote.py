@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import httpx
 
-from dashboard_app.backend.events.publisher import judged
+from dashboard_app.backend.events.judging import judged
 from dashboard_app.model.clock import Clock, SystemClock
 from dashboard_app.model.errors import BackendFailed, QueueFull, SpillwayError
 from dashboard_app.model.event import Event

@@ -61,6 +61,11 @@ class Gauge:
         """Connections in use, those being opened among them: what the pool's `size() - checkedin() + overflow()` says, at a third of the cost."""
         return self._size - len(self._items) + int(self._pool._overflow)  # noqa: SLF001 - read twice for each checkout
 
+    @property
+    def is_waited_for(self) -> bool:
+        """True while somebody waits for a connection or for admission."""
+        return bool(self._waits) or self._queued()[0] > 0
+
     def counts(self) -> PoolCounts:
         """The pool now; about 2 µs."""
         size, idle, overflow = self._size, len(self._items), self._pool.overflow()

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from dashboard_app.backend.guard.admission import Admission
-from dashboard_app.backend.guard.answers import StatusFacts, config_json, history_json, holder_json, overview_json, status_json
+from dashboard_app.backend.guard.answers import StatusFacts, config_json, history_json, holder_json, overview_json, stamp, status_json
 from dashboard_app.backend.guard.bounded import Bounded
 from dashboard_app.backend.guard.checkout import Checkout
 from dashboard_app.backend.guard.cleanup import Cleanup
@@ -33,7 +33,7 @@ from dashboard_app.backend.guard.server_view import Overview, ServerView
 from dashboard_app.model.clock import Clock, SystemClock
 from dashboard_app.model.pool import Holder, PoolCounts, ThrottlingConfig
 from dashboard_app.policy.forecast import WINDOW_S, forecast
-from dashboard_app.policy.throttle import config_for
+from dashboard_app.policy.throttle import Throttle, config_for
 
 _CLEAN_FROM_PERCENT = 90.0
 
@@ -71,6 +71,7 @@ class PoolGuard:
         self._is_reachable = is_reachable
         self._is_answering = True
         self._away_since: datetime | None = None
+        self._at_rest: tuple[Throttle, Overview | None, int, dict[str, object]] | None = None
         self._last_cleanup: tuple[datetime, float] | None = None
         self._etag_prefix = secrets.token_hex(4)
         self._reachable_listeners: list[Callable[[bool], None]] = []
@@ -127,8 +128,15 @@ class PoolGuard:
         return config_for(self._gauge.throttle, counts.usage_percent, told, self._gauge.version, self._clock.now())
 
     def config_json(self, *, call_sites: bool = True) -> dict[str, object]:
-        """The answer of `throttling-config`."""
-        return config_json(self.throttling_config(call_sites=call_sites))
+        """The answer of `throttling-config`. While nothing is checked out only its time changes, so the rest of it is kept."""
+        self._refresh()
+        gauge, overview, kept = self._gauge, self._monitor.overview, self._at_rest
+        is_at_rest = not gauge.checked_out() and not gauge.is_waited_for and gauge.throttle.low_since is None and self._away_since is None
+        if is_at_rest and kept is not None and kept[0] is gauge.throttle and kept[1] is overview and kept[2] == gauge.capacity:
+            return {**kept[3], "measured_at": stamp(self._clock.now())}
+        told = config_json(self.throttling_config(call_sites=call_sites))
+        self._at_rest = (gauge.throttle, overview, gauge.capacity, told) if is_at_rest else None
+        return told
 
     def status(self, *, call_sites: bool = True) -> dict[str, object]:
         """The answer of `status`. `call_sites` False leaves the names of code out of the reasons."""

@@ -71,9 +71,9 @@ class Watched:
             status = 500
             raise
         finally:
-            self._note(scope, status or 500, (first_byte or perf_counter()) - began)
+            self.note(scope, status or 500, (first_byte or perf_counter()) - began)
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def note(self, scope: Scope, status: int, seconds: float) -> None:
         """Count one answer."""
         path: Any = getattr(scope.get("route"), "path", "")
         method = scope["method"] if scope["method"] in _METHODS else "other"

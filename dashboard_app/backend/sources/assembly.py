@@ -12,6 +12,7 @@ from dashboard_app.backend.sources.recall import Recall
 from dashboard_app.backend.sources.recorder import Recorder
 from dashboard_app.backend.sources.registry import Sealer, Sources
 from dashboard_app.model.clock import Clock
+from dashboard_app.runtime.breakers import Breakers
 from dashboard_app.settings import Settings
 from dashboard_app.store.database import Database
 from dashboard_app.store.samples import SampleStore
@@ -35,10 +36,12 @@ def build_sources(
     settings: Settings,
     clock: Clock,
     label: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
+    *,
+    breakers: Breakers | None = None,
 ) -> SourceParts:
-    """Everything about sources. `label` names the checkouts of samples, as `lambda: guard.holding(task="sources.samples")`."""
+    """Everything about sources; each watched service gets one of `breakers`. `label` names the checkouts of samples, as `lambda: guard.holding(task="sources.samples")`."""
     recall, samples = Recall(), SampleStore(database)
     sources = Sources(SourceStore(database), database.direct_address, vault, recall, clock)
     recorder = Recorder(samples, clock, settings.samples_keep_days, label)
-    probing = Probing(sources, samples, recorder, recall, clock, probe_timeout_s=settings.probe_timeout_s)
+    probing = Probing(sources, samples, recorder, recall, clock, probe_timeout_s=settings.probe_timeout_s, breakers=breakers)
     return SourceParts(sources, probing, History(samples), recorder, Poolers(sources, probing, clock))

@@ -12,6 +12,7 @@ from dashboard_app.backend.sources.probes.names import Resolver
 from dashboard_app.backend.sources.probes.pgbouncer import PgBouncerProbe
 from dashboard_app.backend.sources.probes.postgresql import PostgresProbe
 from dashboard_app.backend.sources.probes.service import ServiceProbe
+from dashboard_app.backend.sources.probes.service_breaker import ServiceBreaker
 from dashboard_app.backend.sources.probes.target import Target, target_of
 from dashboard_app.backend.sources.recall import RECENT_LETTERS, Recall
 from dashboard_app.backend.sources.recorder import Recorder
@@ -23,6 +24,7 @@ from dashboard_app.model.health import Health, HealthStatus, Metrics
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.source import Source, SourceKind, SourceSettings, TestReport
 from dashboard_app.policy.health import began, dated, fold, sentence
+from dashboard_app.runtime.breakers import Breakers
 from dashboard_app.store.samples import SampleStore
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ SHARED_S = 1.0
 METRICS_SHARE = 0.4
 """The part of the probe's limit that metrics get: a health that waits behind them still answers within 1.4 limits."""
 IDLE_S = 300.0
+SERVICE_BREAKER = "service:"
+"""What stands before a source's id in the name of its breaker: ids outlive renames and fit into an address."""
 TURN_S = 2.0
 SWEEP_EVERY_TURNS = 8
 BULK_LIMIT = 100
@@ -57,9 +61,18 @@ class Probing:
     """Health and metrics of sources. A source that fails is a result, never an exception."""
 
     def __init__(
-        self, sources: Sources, samples: SampleStore, recorder: Recorder, recall: Recall, clock: Clock, *, probe_timeout_s: float
+        self,
+        sources: Sources,
+        samples: SampleStore,
+        recorder: Recorder,
+        recall: Recall,
+        clock: Clock,
+        *,
+        probe_timeout_s: float,
+        breakers: Breakers | None = None,
     ) -> None:
-        """No I/O here."""
+        """No I/O here. `breakers`: where each service gets one of its own; None: none does."""
+        self._breakers = breakers
         self._sources = sources
         self._samples = samples
         self._recorder = recorder
@@ -190,6 +203,7 @@ class Probing:
 
     async def turn(self, *, sweep: bool = True) -> None:
         """One turn of `run`."""
+        self._tidy_breakers()
         await self._restore()
         await self._recorder.flush()
         if sweep:
@@ -242,7 +256,7 @@ class Probing:
         last = self._recall.last(source.id)
         since = began(last, status, now)
         latency_ms = None if finding.latency_ms is None else round(finding.latency_ms, 3)
-        message = sentence(finding.checks) if finding.checks else UNREADABLE
+        message = sentence(finding.checks) if finding.checks else finding.message or UNREADABLE
         return Health(source.id, status, since, latency_ms, now, message, dated(finding.checks, last, now))
 
     def _note_change(self, source: Source, health: Health) -> None:
@@ -273,8 +287,21 @@ class Probing:
             return probe
         if probe is not None:
             await probe.close()
-        self._probes[source.id] = _PROBES[source.kind](target, self._resolver, self._clock)
-        return self._probes[source.id]
+        probe = self._probes[source.id] = _PROBES[source.kind](target, self._resolver, self._clock)
+        if isinstance(probe, ServiceProbe) and self._breakers is not None:
+            probe.breaker = ServiceBreaker(self._breakers.named(f"{SERVICE_BREAKER}{source.id}", source.name), self._clock)
+        return probe
+
+    def _tidy_breakers(self) -> None:
+        """Let the breakers of deleted services go, and those of the rest know their names."""
+        if self._breakers is None:
+            return
+        names = {f"{SERVICE_BREAKER}{source.id}": source.name for source in self._sources.everything()}
+        for breaker in [one for one in self._breakers if one.name.startswith(SERVICE_BREAKER)]:
+            if breaker.name in names:
+                breaker.about = names[breaker.name]
+            else:
+                self._breakers.remove(breaker.name)
 
     def _last_known(self, source_id: int) -> Health:
         """The last health, or unknown."""

@@ -46,6 +46,7 @@ def breaker_json(reading: BreakerReading) -> dict[str, Any]:
     held = reading.hold
     return {
         "name": reading.name,
+        "about": reading.about,
         "state": reading.state.value,
         "failure_count": reading.failure_count,
         "failure_rate": round(reading.failure_rate, 4),

@@ -50,6 +50,7 @@ class BreakerAnswer(BaseModel):
     """One circuit breaker."""
 
     name: str
+    about: str = Field(description="The name of the watched service that it guards; empty for the console's own.")
     state: Literal["closed", "open", "half_open", "forced_open", "disabled", "metrics_only"]
     failure_count: int
     failure_rate: float

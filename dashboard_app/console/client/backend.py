@@ -1,6 +1,7 @@
 """The contract as typed calls: what the console knows of the server it reads from."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -22,13 +23,13 @@ from dashboard_app.console.client.contract import (
 )
 from dashboard_app.console.client.notifications import NotificationCalls
 from dashboard_app.console.client.reading import ReadHow, bulk_call, one_call
-from dashboard_app.model.errors import BackendFailed, NotFound, SpillwayError
+from dashboard_app.model.errors import BackendFailed, NotFound
 from dashboard_app.model.health import Health, Metrics
 from dashboard_app.model.pool import ThrottlingConfig
 from dashboard_app.model.pooler import PoolerAct
 from dashboard_app.model.source import Source, SourceSettings
 from dashboard_app.model.user import Principal
-from dashboard_app.policy.permission import require
+from dashboard_app.policy.permission import require, require_proof
 from dashboard_app.runtime.request_queue import Priority
 from dashboard_app.runtime.single_flight import SingleFlight
 
@@ -58,6 +59,11 @@ class AuditBook(Protocol):
         details: Mapping[str, object] | None = None,
     ) -> None:
         """Keep one row."""
+
+    def act(
+        self, principal: Principal, action: str, target: str, *, request_id: str = "", details: Mapping[str, object] | None = None
+    ) -> AbstractAsyncContextManager[dict[str, Any]]:
+        """Keep one row of what the block does: before it begins, and closed when it ends."""
 
 
 _PLAINLY = ReadHow()
@@ -216,6 +222,8 @@ class Backend:
     ) -> dict[str, Any]:
         """What a PgBouncer was told and how it is now. `database` None: all of them; `confirm` is the source's name as it was typed."""
         require(principal, "pooler.act")
+        if act is not PoolerAct.RESUME:
+            self._prove(principal)
         body = {} if database is None else {"database": database}
         body |= {} if act is PoolerAct.RESUME else {"confirm": confirm}
         path = f"/scan/data-sources/{source_id}/pgbouncer/{act.value}"
@@ -243,6 +251,7 @@ class Backend:
 
     async def delete_source(self, principal: Principal, source_id: int) -> None:
         """Delete a source with its history."""
+        self._prove(principal)
         path = f"/scan/data-sources/{source_id}"
         await self._write(principal, ("DELETE", path, None), f"source {source_id}", _any)
 
@@ -298,6 +307,8 @@ class Backend:
     async def _clean(self, principal: Principal, guard: str, target: str, *, dry_run: bool) -> dict[str, Any]:
         """A cleanup of the pool behind the guard calls at `guard`, or its dry run."""
         require(principal, "pool.cleanup")
+        if not dry_run:
+            self._prove(principal)
         body, limit_s = ({"dry_run": True}, 2.0) if dry_run else (None, _CLEANUP_LIMIT_S)
 
         async def clean() -> dict[str, Any]:
@@ -314,17 +325,17 @@ class Backend:
         click = Call(method, path, Priority.CLICK, principal=principal, body=body)
         return await self.audited(principal, "sources.write", f"{method} {target}", lambda: self._caller.ordinary(click, parse))
 
+    def _prove(self, principal: Principal) -> None:
+        """Ask of a person what this machine alone can know, when the act is another machine's. Raises ProofNeeded."""
+        if self.is_remote:
+            require_proof(principal, self._caller.clock.now())
+
     async def audited(self, principal: Principal, action: str, target: str, act: Callable[[], Awaitable[Value]]) -> Value:
         """Do it and, when the server is another machine's, write down who did what here, failures too."""
-        result = "ok"
-        try:
+        if not self.is_remote or self._audit is None:
             return await act()
-        except SpillwayError as failure:
-            result = failure.code
-            raise
-        finally:
-            if self.is_remote and self._audit is not None:
-                await self._audit.record(principal, action, target, result)
+        async with self._audit.act(principal, action, target):
+            return await act()
 
 
 def _service(source_id: int) -> str:

@@ -53,7 +53,7 @@ class Caller:
         self.wire = wire
         self._queue = queue
         self._breaker = breaker
-        self._clock = clock
+        self.clock = clock
         self.request_timeout_s = request_timeout_s
         self.on_failure: Callable[[], None] = _nothing
         self.budget = RetryBudget(clock)
@@ -75,7 +75,7 @@ class Caller:
             retries=call.retries,
             delay_s=Backoff(),
             is_retryable=_is_passing,
-            sleep=self._clock.sleep,
+            sleep=self.clock.sleep,
             budget=self.budget,
         )
 
@@ -130,7 +130,7 @@ class Caller:
     async def _ticketed(self, call: Call, parse: Callable[[Any], Value], limit_s: float) -> Value:
         """Send with a ticket and bring its outcome back; a caller that leaves gives the ticket back."""
         ticket = self._breaker.ask(may_try=call.may_try)
-        began, is_settled, has_started = self._clock.monotonic(), False, False
+        began, is_settled, has_started = self.clock.monotonic(), False, False
 
         def on_sent() -> None:
             nonlocal has_started

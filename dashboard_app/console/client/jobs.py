@@ -5,18 +5,15 @@ from typing import Any, TypeVar
 
 from dashboard_app.console.client.caller import Call, Caller
 from dashboard_app.console.client.contract import parse_object
+from dashboard_app.console.client.shared import SharedReads
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.user import Principal
 from dashboard_app.policy.permission import require
 from dashboard_app.runtime.request_queue import Priority
-from dashboard_app.runtime.single_flight import SingleFlight
 
 Value = TypeVar("Value")
 Audited = Callable[[Principal, str, str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 _PATH = "/api/v1/jobs"
-FRESH_S = 1.5
-"""How long an answer serves every page that asks for the same."""
-_KEPT = 64
 
 
 class JobCalls:
@@ -24,9 +21,8 @@ class JobCalls:
 
     def __init__(self, caller: Caller, audited: Audited, clock: Clock) -> None:
         """`audited` runs an act and, when the server is another machine's, writes down who did it here."""
-        self._caller, self.audited, self._clock = caller, audited, clock
-        self._flights: SingleFlight[dict[str, Any]] = SingleFlight()
-        self._known: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
+        self._caller, self.audited = caller, audited
+        self._reads = SharedReads(caller, clock)
 
     async def stats(self, principal: Principal) -> dict[str, Any]:
         """The updater's ledger."""
@@ -66,17 +62,11 @@ class JobCalls:
         self, principal: Principal, path: str, params: dict[str, str | int] | None = None, action: str = "jobs.read"
     ) -> dict[str, Any]:
         """An answer, shared by all who ask for the same within FRESH_S."""
-        require(principal, action)
-        key = (path, repr(sorted((params or {}).items())))
-        known = self._known.get(key)
-        if known is not None and self._clock.monotonic() - known[0] < FRESH_S:
-            return known[1]
-        call = Call("GET", path, Priority.VIEW, principal=principal, params=params)
-        found = await self._flights.run(key, lambda: self._caller.ordinary(call, parse_object))
-        if len(self._known) >= _KEPT:
-            self._known.clear()
-        self._known[key] = (self._clock.monotonic(), found)
-        return found
+        return await self._reads.read(principal, action, path, params)
+
+    def forget(self) -> None:
+        """Read anew what is asked for next: jobs have changed."""
+        self._reads.forget()
 
     async def _act(self, principal: Principal, action: str, method: str, path: str) -> dict[str, Any]:
         """A person's act; what was read before is read anew."""
@@ -85,7 +75,7 @@ class JobCalls:
         try:
             done = await self.audited(principal, action, f"{method} {path}", lambda: self._caller.ordinary(click, _object_or_nothing))
         finally:
-            self._known.clear()
+            self._reads.forget()
         return dict(done)
 
 

@@ -6,7 +6,14 @@ import reflex as rx
 
 
 def field(
-    name: str, label: str | rx.Component, error: rx.Var[str], *, hint: rx.Var[str] | str = "", wide: bool = False, **props: Any
+    name: str,
+    label: str | rx.Component,
+    error: rx.Var[str],
+    *,
+    hint: rx.Var[str] | str = "",
+    wide: bool = False,
+    auto_complete: str = "off",
+    **props: Any,
 ) -> rx.Component:
     """A text field called `name` in its form. `error` shows under it in place of `hint`; further props go to the input."""
     identifier = f"field-{name}"
@@ -16,7 +23,7 @@ def field(
             id=identifier,
             name=name,
             class_name="in",
-            auto_complete="off",
+            auto_complete=auto_complete,
             custom_attrs={"aria-describedby": f"{identifier}-note", "aria-invalid": rx.cond(error != "", "true", "false")},
             **props,
         ),

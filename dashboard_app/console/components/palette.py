@@ -17,6 +17,7 @@ _KEYS = {
         ("g p", "pool"),
         ("g b", "breakers"),
         ("g j", "jobs"),
+        ("g e", "events"),
         ("g a", "alerts"),
         ("g u", "audit"),
         ("g t", "settings"),
@@ -34,6 +35,7 @@ _KEYS = {
         ("o", "sort again"),
         ("[ ]", "turn the page"),
     ),
+    "Events": (("Space", "pause, resume"),),
 }
 
 

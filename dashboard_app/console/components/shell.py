@@ -9,13 +9,12 @@ from reflex_components_core.el.elements.base import BaseHTML
 from reflex_components_core.react_router import ReactRouterLink
 
 from dashboard_app.console.components.banner import fallback_banner
+from dashboard_app.console.components.every import in_sight
 from dashboard_app.console.components.icons import BREAKER_ICONS, icon, icon_of
-from dashboard_app.console.components.live import after, age, go_to, sentence
+from dashboard_app.console.components.live import age, go_to, sentence
 from dashboard_app.console.components.palette import key_list, palette, palette_button
+from dashboard_app.console.components.toasts import toasts
 from dashboard_app.console.pages.shell_state import ShellState
-from dashboard_app.console.polls import STATUS_EVERY_S
-from dashboard_app.console.rows.shell import Toast
-from dashboard_app.console.words import span
 
 
 class NativeForm(BaseHTML):
@@ -40,7 +39,8 @@ def shell(page: str, *content: rx.Component) -> rx.Component:
             class_name="main",
         ),
         _bottom_bar(page),
-        _toasts(),
+        toasts(),
+        in_sight(on_seen=ShellState.seen),
         palette(),
         key_list(),
         rx.el.p(ShellState.announcement, role="status", class_name="unseen", custom_attrs={"aria-live": "polite"}),
@@ -62,8 +62,11 @@ def _nav_items() -> list[tuple[str, str, str, str, Any]]:
         ("pool", "/pool", "gauge", "Pool", None),
         ("breakers", "/breakers", "shield-check", "Breakers", None),
         ("jobs", "/jobs", "list-checks", "Jobs", None),
+        ("events", "/events", "radio", "Events", None),
         ("alerts", "/alerts", "bell", "Alerts", None),
         ("audit", "/audit", "scroll-text", "Audit", ShellState.may_administer),
+        ("users", "/users", "users", "Users", ShellState.may_administer),
+        ("tokens", "/tokens", "key-round", "Tokens", ShellState.may_administer),
         ("settings", "/settings", "settings", "Settings", ShellState.may_administer),
         ("drill", "/drill", "flask-conical", "Drill", ShellState.is_demo),
         ("wall", "/wall", "monitor", "Wall", None),
@@ -207,12 +210,15 @@ def _round() -> rx.Component:
 
 
 def _feed() -> rx.Component:
-    """How the pool's state comes here, or that this page's own connection is down."""
-    return rx.el.span(
-        rx.el.span(class_name=rx.cond(has_connection_errors, "dot off", "dot")),
-        _words("Live feed", rx.el.b(rx.cond(has_connection_errors, "Reconnecting", f"Polling every {span(STATUS_EVERY_S)}"))),
-        title="The server is asked for the pool's state; the age of each source's values stands in its row",
+    """How news comes here, or that this page's own connection is down."""
+    feed = ShellState.feed
+    return link(
+        rx.el.span(class_name=rx.cond(has_connection_errors, "dot off", f"dot {feed.dot}")),
+        _words("Live feed", rx.el.b(rx.cond(has_connection_errors, "Reconnecting", feed.word))),
+        to="/events",
+        title=feed.title,
         class_name="vt live",
+        custom_attrs={"data-feed": feed.dot},
     )
 
 
@@ -243,6 +249,7 @@ def _user() -> rx.Component:
         ),
         rx.el.div(
             rx.el.p(rx.el.b(ShellState.user_name), rx.el.small(ShellState.user_role), class_name="menu-who"),
+            link(icon("user-round"), "Your account", to="/account", class_name="mi"),
             rx.el.p("Theme", class_name="menu-label"),
             *(
                 rx.el.button(word, type="button", class_name="mi", on_click=set_color_mode(mode))
@@ -267,40 +274,4 @@ def _user() -> rx.Component:
             class_name="menu",
             custom_attrs={"popover": "auto"},
         ),
-    )
-
-
-def _toasts() -> rx.Component:
-    """The results of the user's own actions, never the only place they are shown."""
-    return rx.el.div(
-        rx.foreach(ShellState.toasts, lambda toast: rx.fragment(_toast(toast), key=toast.id)), class_name="toasts", role="status"
-    )
-
-
-def _toast(toast: rx.Var[Toast]) -> rx.Component:
-    """One result; it leaves by itself, but not from under the pointer."""
-    return rx.el.div(
-        rx.el.span(toast.text),
-        rx.cond(
-            toast.paused_id != 0,
-            rx.el.button("Undo", type="button", class_name="lnk", on_click=ShellState.undo(toast.id)),
-            rx.cond(
-                toast.alert_id != 0,
-                rx.el.button("Undo", type="button", class_name="lnk", on_click=ShellState.undo_alert(toast.id)),
-                rx.fragment(),
-            ),
-        ),
-        rx.el.button(
-            icon("x", 14),
-            rx.el.span("Dismiss", class_name="unseen"),
-            type="button",
-            class_name="ib",
-            on_click=ShellState.dismiss(toast.id),
-        ),
-        after(
-            seconds=rx.cond((toast.paused_id != 0) | (toast.alert_id != 0), 10, 6),
-            stamp=toast.id.to_string(),
-            on_done=ShellState.dismiss(toast.id),
-        ),
-        class_name=f"toast t-{toast.tone}",
     )

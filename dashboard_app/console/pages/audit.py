@@ -10,14 +10,17 @@ from dashboard_app.console.components.live import sentence
 from dashboard_app.console.components.refused import refused
 from dashboard_app.console.components.shell import link, shell
 from dashboard_app.console.context import audit, console
+from dashboard_app.console.pages.pool_cleanup import permitted
 from dashboard_app.console.pages.shell_state import ShellState, enter, fill
 from dashboard_app.console.rows import audit as rows
 from dashboard_app.console.session import assign
 from dashboard_app.model.errors import SpillwayError
 from dashboard_app.policy.permission import allowed
 
-POLICY = {"audit_state.load": "console.watch", "audit_state.filter_by": "audit.read"}
+POLICY = {"audit_state.load": "console.watch", "audit_state.filter_by": "audit.read", "audit_state.verify": "audit.read"}
 """Event handler → the action it needs. Loading answers a viewer with the reason."""
+
+_MOST_VERIFIED = 100_000
 
 
 class AuditState(rx.State):
@@ -35,6 +38,8 @@ class AuditState(rx.State):
     newest: str = ""
     nothing: str = ""
     failure: str = ""
+    is_verifying: bool = False
+    chain: rows.Chain = rows.Chain()
 
     _query: rows.Query = rows.Query()
 
@@ -48,7 +53,7 @@ class AuditState(rx.State):
         self._query = query
         self.is_refused = not allowed(principal.role, "audit.read")
         if self.is_refused:
-            self.entries = []
+            assign(self, entries=[], chain=rows.Chain())
         else:
             await self._read(query)
 
@@ -81,6 +86,21 @@ class AuditState(rx.State):
             failure=failure,
         )
 
+    @rx.event(background=True)
+    async def verify(self) -> None:
+        """Walk the newest part of the log's chain."""
+        async with self:
+            if self.is_verifying:
+                return
+            self.is_verifying = True
+        try:
+            await permitted(self, "audit.read")
+            found = rows.chain(await audit().chain.verify(newest=_MOST_VERIFIED))
+        except SpillwayError as problem:
+            found = rows.Chain(f"The log could not be verified. {problem.detail}", "warn", "triangle-alert")
+        async with self:
+            assign(self, is_verifying=False, chain=found)
+
     @rx.event
     def filter_by(self, form: dict[str, Any]) -> Any:
         """Put the filters into the URL."""
@@ -107,6 +127,16 @@ def _log() -> rx.Component:
                 rx.el.p("Newest first. A row is on disk before its act begins; secrets are never in it.", class_name="lede"),
             ),
             rx.el.div(
+                rx.el.button(
+                    icon("shield-check", 15),
+                    rx.cond(state.is_verifying, "Verifying…", "Verify"),
+                    type="button",
+                    class_name="btn",
+                    disabled=state.is_verifying,
+                    title="Was a row changed, put in or taken out? Looks at the newest 100,000",
+                    on_click=AuditState.verify,
+                    custom_attrs={"data-testid": "verify-audit"},
+                ),
                 rx.el.a(
                     icon("download", 15),
                     "Export CSV",
@@ -122,6 +152,7 @@ def _log() -> rx.Component:
             class_name="ph",
         ),
         _filters(),
+        _chain(),
         rx.cond(state.failure != "", rx.el.p(icon("octagon-x", 14), state.failure, class_name="failed panel", role="alert"), rx.fragment()),
         rx.el.div(
             rx.el.div(*(rx.el.span(word) for word in ("At", "Actor", "Action", "Object", "Result", "Request")), class_name="arow ahead"),
@@ -137,6 +168,29 @@ def _log() -> rx.Component:
         ),
         class_name="page",
     )
+
+
+def _chain() -> rx.Component:
+    """What the last walk found; the room is there only once somebody asked."""
+    chain = AuditState.chain
+    said = rx.el.div(
+        rx.el.p(
+            rx.el.span(icon_of(chain.icon, ("octagon-x", "shield-check", "triangle-alert"), 16), class_name=f"tic t-{chain.tone}"),
+            rx.el.b(chain.text),
+        ),
+        rx.cond(
+            chain.head != "",
+            rx.el.p(
+                "Kept elsewhere, this shows later that nothing was cut off: ",
+                rx.el.code(chain.head),
+                class_name="quiet",
+            ),
+            rx.fragment(),
+        ),
+        class_name="panel achain",
+        custom_attrs={"data-testid": "audit-chain", "data-tone": chain.tone},
+    )
+    return rx.el.div(rx.cond(chain.text != "", said, rx.fragment()), role="status")
 
 
 def _filters() -> rx.Component:

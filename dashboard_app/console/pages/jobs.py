@@ -25,7 +25,7 @@ def page() -> rx.Component:
         rx.cond(state.is_offered, _page(), _not_offered()),
         _question(),
         refocus(is_open=state.is_asking),
-        every(seconds=READ_EVERY_S, on_tick=state.read),
+        every(seconds=READ_EVERY_S, stamp=state.news, on_tick=state.read),
     )
 
 

@@ -49,6 +49,8 @@ class JobsState(rx.State):
     failure: str = ""
     result: str = ""
     is_busy: bool = False
+    news: int = 0
+    """Changes when jobs have changed: the page reads again then."""
     asking: rows.LetterRow = rows.LetterRow(0, "", "", "", "", "")
     is_asking: bool = False
 
@@ -170,3 +172,4 @@ async def _past(principal: Principal) -> dict[str, Any] | None:
 async def render(root: rx.State, _params: Mapping[str, Any]) -> None:
     """Bring the frame of an open `/jobs` up to date; the page itself asks for its rows."""
     fill(await root.get_state(ShellState))
+    assign(await root.get_state(JobsState), news=console().jobs_news)

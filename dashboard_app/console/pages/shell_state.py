@@ -9,6 +9,7 @@ import reflex as rx
 from dashboard_app.console import frame, words
 from dashboard_app.console.context import console
 from dashboard_app.console.rows import shell as rows
+from dashboard_app.console.rows.alerts import newest_id, news
 from dashboard_app.console.saved import keep
 from dashboard_app.console.session import assign, principal_of
 from dashboard_app.model.errors import SpillwayError
@@ -20,6 +21,7 @@ POLICY = {
     "shell_state.dismiss": "console.watch",
     "shell_state.undo": "sources.write",
     "shell_state.undo_alert": "alerts.act",
+    "shell_state.seen": "console.watch",
 }
 """Event handler → the action it needs."""
 
@@ -39,6 +41,7 @@ class ShellState(rx.State):
     level: rows.LevelVital = rows.LevelVital()
     pool: rows.PoolVital = rows.PoolVital()
     breaker: rows.BreakerVital = rows.BreakerVital()
+    feed: rows.FeedVital = rows.FeedVital()
     round_text: str = words.UNKNOWN
     own_load: str = ""
     nav: rows.NavCounts = rows.NavCounts()
@@ -51,6 +54,7 @@ class ShellState(rx.State):
 
     _toasts_so_far: int = 0
     _away_since: datetime | None = None
+    _alerts_seen: int | None = None
 
     @rx.event
     async def try_now(self) -> None:
@@ -100,10 +104,16 @@ class ShellState(rx.State):
         """Take a toast away."""
         self.toasts = [toast for toast in self.toasts if toast.id != toast_id]
 
-    def _say(self, text: str, tone: str = "ok", *, paused_id: int = 0, alert_id: int = 0, alert_act: str = "") -> None:
+    @rx.event
+    def seen(self, is_shown: bool) -> None:
+        """Take note that this page came in sight, or went out of it: nothing is sent to a page that nobody sees."""
+        console().viewers.show(self.router.session.client_token, is_shown=is_shown)
+
+    def _say(self, text: str, tone: str = "ok", *, paused_id: int = 0, alert_id: int = 0, alert_act: str = "", href: str = "") -> None:
         """Show `text` in the corner for 6 s (10 s with Undo)."""
         self._toasts_so_far += 1
-        self.toasts = rows.with_toast(list(self.toasts), rows.Toast(self._toasts_so_far, text, tone, paused_id, alert_id, alert_act))
+        toast = rows.Toast(self._toasts_so_far, text, tone, paused_id, alert_id, alert_act, href)
+        self.toasts = rows.with_toast(list(self.toasts), toast)
 
 
 def fill(shell: ShellState) -> None:
@@ -120,6 +130,20 @@ def fill(shell: ShellState) -> None:
     is_emergency = shell.level.word == Level.EMERGENCY
     if is_emergency != was_emergency:
         shell.alarm = "Level EMERGENCY: the pool is full or the database is away" if is_emergency else ""
+    _tell_of_alerts(shell)
+
+
+def _tell_of_alerts(shell: ShellState) -> None:
+    """Say in the corner what has opened since this page was last brought up to date; what fired before it came is no news."""
+    reading = console().snapshot.alerts
+    if reading is None:
+        return
+    if shell._alerts_seen is not None:  # noqa: SLF001 - the frame's own
+        for one in news(reading.value, shell._alerts_seen, console().clock.now()):  # noqa: SLF001 - as above
+            shell._say(one.text, one.tone, href=one.href)  # noqa: SLF001 - as above
+    newest = max(newest_id(reading.value), shell._alerts_seen or 0)  # noqa: SLF001 - as above
+    if newest != shell._alerts_seen:  # noqa: SLF001 - as above
+        shell._alerts_seen = newest  # noqa: SLF001 - as above
 
 
 async def enter(state: Any, page: str, params: dict[str, Any] | None = None, *, visible: Iterable[int] = ()) -> Principal | None:

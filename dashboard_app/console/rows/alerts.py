@@ -11,6 +11,7 @@ from dashboard_app.model.alert import POOL_ID, Alert, AlertState, Severity
 from dashboard_app.policy.alert import state_of
 
 PAGE_ROWS = 50
+_TOLD_ALONE = 2
 TABS = {
     "firing": "Firing",
     "acknowledged": "Acknowledged",
@@ -95,6 +96,31 @@ def lines(listed: Iterable[ListedAlert]) -> list[ListedAlert]:
 def open_count(listed: Iterable[ListedAlert], now: datetime) -> int:
     """How many problems are open and not silenced."""
     return sum(state_of(one.alert, now) is not AlertState.SILENCED for one in lines(listed))
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a page says of alerts that have just opened."""
+
+    text: str
+    tone: str
+    href: str = "/alerts"
+
+
+def newest_id(listed: Iterable[ListedAlert]) -> int:
+    """The id of the alert that opened last; 0 when there is none."""
+    return max((one.alert.id for one in listed), default=0)
+
+
+def news(listed: Iterable[ListedAlert], seen_id: int, now: datetime) -> list[News]:
+    """What has opened after `seen_id`, worst first: one line each for up to two, one line for more. Infos are no news."""
+    known = lines(listed)
+    fresh = [one.alert for one in known if one.alert.id > seen_id and state_of(one.alert, now) is AlertState.FIRING]
+    loud = sorted((one for one in fresh if one.severity is not Severity.INFO), key=lambda one: (-one.severity.rank, -one.id))
+    told = [News(one.message, theme.SEVERITY[one.severity].tone) for one in loud]
+    if len(told) <= _TOLD_ALONE:
+        return told
+    return [News(f"{words.count(len(told))} alerts have opened; the worst: {told[0].text}", told[0].tone)]
 
 
 def rows(listed: Sequence[ListedAlert], state: AlertState, now: datetime) -> list[AlertRow]:

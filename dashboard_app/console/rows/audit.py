@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Self
 from urllib.parse import urlencode
 
+from dashboard_app.access.audit_chain import ChainReport, told
 from dashboard_app.console import words
 from dashboard_app.console.rows.series import RANGES
 from dashboard_app.model.secret import MASK
@@ -166,6 +167,24 @@ def older_href(query: Query, entries: Sequence[AuditRow]) -> str:
     """The address of the next older page; "" when this is the last."""
     known = [entry.id for entry in entries[:PAGE_ROWS] if entry.id is not None]
     return query.href(before=min(known)) if len(entries) > PAGE_ROWS and known else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What a walk along the log's chain of hashes found. `text` "": nobody has asked yet."""
+
+    text: str = ""
+    tone: str = "off"
+    icon: str = ""
+    head: str = ""
+
+
+def chain(report: ChainReport) -> Chain:
+    """The result of a walk, as a sentence; `head` is what a careful person keeps elsewhere."""
+    if not report.is_whole:
+        return Chain(f"The log is not as it was written. {report.problem}", "bad", "octagon-x")
+    counted = "1 row is" if report.rows == 1 else f"{words.count(report.rows)} rows are"
+    return Chain(f"The newest {counted} as written; none is missing.", "ok", "shield-check", told(report.head) if report.head.id else "")
 
 
 def empty_words(query: Query) -> str:

@@ -146,7 +146,7 @@ def card(reading: BreakerReading, moves: Sequence[Transition], outcomes: Sequenc
     shown = min(reading.failure_count, limits.failure_threshold)
     return Card(
         name=reading.name,
-        purpose=_PURPOSE.get(reading.name, "calls to this service"),
+        purpose=_PURPOSE.get(reading.name) or f"what people ask of the service {reading.about}",
         state=reading.state.value,
         word=look.word,
         tone=look.tone,
@@ -262,6 +262,8 @@ def dialog(name: str, state: BreakerState, reading: BreakerReading, outcomes: Se
             "The console stops asking the server for everyone; all pages show last known values until someone closes it."
             if name == NEEDS_NAME
             else "Calls through it are refused for everyone until someone closes it; the console reads by polling instead."
+            if name == "websocket"
+            else f"The service {words.bold(reading.about)} is not asked at all until someone closes it; its health is unknown meanwhile."
         )
         typed = name if name == NEEDS_NAME else ""
         return Dialog(name, state.value, f"Hold {bold} open?", effect, f"Hold {name} open", typed, lasts=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from dashboard_app.console import theme, words
 from dashboard_app.model.breaker import BreakerState
+from dashboard_app.model.feed import FeedState
 from dashboard_app.model.health import HealthStatus
 from dashboard_app.model.pool import Level, PoolHealth, ThrottlingConfig
 
@@ -53,6 +54,15 @@ class BreakerVital:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedVital:
+    """The live feed of the header. `dot` is the class of its mark."""
+
+    word: str = words.UNKNOWN
+    dot: str = "off"
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Banner:
     """The fallback banner. `next_step` is one of next (a countdown), trying, never, soon."""
 
@@ -81,7 +91,7 @@ TOASTS_AT_MOST = 3
 
 @dataclass(frozen=True, slots=True)
 class Toast:
-    """The result of the user's own action.
+    """The result of the user's own action, or an alert that has just opened; `href`: where there is more to see.
 
     `paused_id`: the source whose pause it offers to undo; `alert_id`: the alert whose `alert_act` (acknowledge, silence); 0: no Undo.
     """
@@ -92,6 +102,7 @@ class Toast:
     paused_id: int = 0
     alert_id: int = 0
     alert_act: str = ""
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +181,16 @@ def breaker_vital(breakers: Iterable[BreakerFacts]) -> BreakerVital:
     return BreakerVital(
         worst.state.value, look.word, look.tone, look.icon, note, counts, title, worst.retry_stamp if counts else "", worst.retry_s or 0.0
     )
+
+
+def feed_vital(state: FeedState, poll_s: float) -> FeedVital:
+    """How news comes here; figures are read by polling in any case."""
+    every = f"every {words.span(poll_s)}"
+    if state is FeedState.CONNECTED:
+        return FeedVital("Connected", "on", f"News comes at once; the pool's figures are read {every}")
+    if state is FeedState.RECONNECTING:
+        return FeedVital("Reconnecting", "off", f"The live feed is away and is tried again; until then everything is read {every} or more")
+    return FeedVital(f"Polling {every}", "off", "There is no live feed: its breaker is open, or the server has none")
 
 
 def banner_cause(cause: str, status_code: int | None, problem_code: str, timeout_s: float, forced: BreakerFacts | None = None) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from dashboard_app.access.audit_chain import ChainReport
 from dashboard_app.backend.api.app import build_api
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.guard.answers import config_json, holder_json
@@ -18,7 +19,7 @@ from dashboard_app.backend.guard.performance import Performance
 from dashboard_app.backend.guard.watched import Watched
 from dashboard_app.backend.sources.poolers import Acted
 from dashboard_app.model.clock import ManualClock
-from dashboard_app.model.errors import Conflict, DatabaseUnavailable, NotFound
+from dashboard_app.model.errors import Conflict, DatabaseUnavailable, NotFound, SpillwayError
 from dashboard_app.model.health import Check, CheckStatus, Health, HealthStatus, Metrics
 from dashboard_app.model.pool import Holder, HolderState, Level, PoolCounts, ThrottlingConfig
 from dashboard_app.model.pooler import Pooler, PoolerAct, PoolerClient, PoolerDatabase, PoolerPool
@@ -26,6 +27,7 @@ from dashboard_app.model.secret import Secret
 from dashboard_app.model.source import Page, Source, SourceSettings, SourceView, TestReport, TestStep
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.settings import Settings
+from dashboard_app.store.audit import Head
 from tests.backend.alerts.fakes import Alerting
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -338,6 +340,13 @@ class AuditRow:
 class FakeAudit:
     rows: list[AuditRow] = field(default_factory=list)
 
+    @property
+    def chain(self):
+        return self
+
+    async def verify(self, expected=None, *, newest=None):
+        return ChainReport(len(self.rows), Head(len(self.rows), bytes(32)) if self.rows else Head())
+
     async def record(
         self, principal: Principal, action: str, target: str, result: str = "ok", *, request_id: str = "", details=None
     ) -> None:
@@ -345,6 +354,19 @@ class FakeAudit:
             len(self.rows) + 1, AT, principal.name, principal.kind.value, action, target, result, request_id, dict(details or {})
         )
         self.rows.append(row)
+
+    @asynccontextmanager
+    async def act(self, principal, action, target, *, request_id="", details=None):
+        noted = {"target": target, **(details or {})}
+        result = "failed"
+        try:
+            yield noted
+            result = "ok"
+        except SpillwayError as error:
+            result = error.code
+            raise
+        finally:
+            await self.record(principal, action, str(noted.pop("target")), result, request_id=request_id, details=noted)
 
     async def page(self, **query: Any) -> list[AuditRow]:
         known = [row for row in self.rows if query.get("before") is None or row.id < query["before"]]

@@ -44,6 +44,7 @@ BUILT = {
     *(("post", f"/scan/data-sources/{{source_id}}/pgbouncer/{act}") for act in ("pause", "resume", "reconnect", "kill-client")),
     ("get", "/api/v1/audit"),
     ("get", "/api/v1/audit.csv"),
+    ("get", "/api/v1/audit/chain"),
     ("get", "/api/v1/alerts"),
     ("post", "/api/v1/alerts/{alert_id}/acknowledge"),
     ("delete", "/api/v1/alerts/{alert_id}/acknowledge"),

@@ -23,9 +23,12 @@ class Shelf:
         self.is_away = False
         self.failure = DatabaseUnavailable()
         self.tries = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def add(self, messages):
         self.tries += 1
+        await self.gate.wait()
         if self.is_away:
             raise self.failure
         self.messages += messages

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard_app.backend.events.publisher import judged
+from dashboard_app.backend.events import recorder as recorder_module
+from dashboard_app.backend.events.judging import judged
 from dashboard_app.model.errors import DatabaseUnavailable, Failed, InvalidInput, QueueFull
 from dashboard_app.model.event import Shape
 from dashboard_app.policy.batching import BatchLimits
@@ -114,7 +115,8 @@ async def test_when_too_many_wait_a_list_is_refused_whole_and_an_announcement_co
     assert events.figures().waiting == 0
     events.accept([judged("A_B", {})] * 5)
     assert events.publish("A_B", {}) is False
-    assert events.publish_from_thread("A_B", {}) is False  # nothing runs to take it
+    await events.release()
+    assert events.publish_from_thread("A_B", {}) is False  # nothing will run to take it
     now = events.figures()
     assert (now.waiting, now.lost_total, now.published_total) == (5, 2, 5)
 
@@ -137,6 +139,37 @@ async def test_threads_publish_too_and_nothing_of_it_is_lost():
         assert sorted(ids) == sorted(worker * 1000 + number for worker in range(4) for number in range(50))
         assert events.figures().lost_total == 0
         assert events.figures().published_total == 400
+
+
+async def test_what_threads_announce_before_it_runs_goes_out_first():
+    events, clock = made()
+    assert events.announce("LEVEL_CHANGED", {"level": "MODERATE"})
+    reader = events.hub.join()
+    task = asyncio.create_task(events.run())
+    await clock.advance(0.6)
+    assert read(reader) == [("LEVEL_CHANGED", {"level": "MODERATE"})]
+    assert events.figures().lost_total == 0
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_publishers_wait_or_are_refused_while_the_history_cannot_keep_up(monkeypatch):
+    monkeypatch.setattr(recorder_module, "MOST_UNSAVED", 5)
+    shelf = Shelf()
+    async with running(shelf=shelf) as (events, clock, reader):
+        shelf.gate.clear()  # the database takes its time
+        for number in range(8):
+            events.publish("ALERT_OPENED", {"alert_id": number})
+        await turns()
+        with pytest.raises(QueueFull):
+            events.accept([judged("ALERT_OPENED", {"alert_id": 9})])
+        events.accept([judged("JOB_STARTED", {"job_id": number}) for number in range(10)])
+        await clock.advance(1)
+        assert {kind for kind, _ in read(reader)} == {"ALERT_OPENED"}  # the batch waits
+        shelf.gate.set()
+        await clock.advance(1)
+        assert [kind for kind, _ in read(reader)] == ["JOBS_BATCH_STARTED"]
+        assert events.figures().lost_total == 0
 
 
 async def test_the_figures_are_told_every_five_minutes_and_not_more_often():

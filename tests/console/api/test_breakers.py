@@ -150,6 +150,26 @@ async def test_a_held_state_outlives_a_restart_with_who_why_since_and_until_when
     assert (third.console.breakers["api"].state, third.console.breakers["websocket"].state) == (BreakerState.CLOSED, BreakerState.DISABLED)
 
 
+async def test_a_services_held_state_waits_for_its_breaker_and_goes_with_it(made: Made, tmp_path: Path) -> None:
+    made.console.breakers.named("service:7", "orders-api")
+    async with made.client() as http:
+        assert (await http.post("/api/v1/breakers/service:7/state", json=HOLD)).status_code == 200
+    again = Made(tmp_path, made.clock)
+    await again.console.holds.recall()
+    async with again.client() as http:
+        await http.post("/api/v1/breakers/websocket/state", json={"state": "disabled", "reason": "no feed here"})
+        third = Made(tmp_path, made.clock)
+        await third.console.holds.recall()
+        made_later = third.console.breakers.named("service:7", "orders-api")
+        assert (made_later.state, made_later.held.reason) == (BreakerState.FORCED_OPEN, HOLD["reason"])  # type: ignore[union-attr]
+        again.console.breakers.named("service:7", "orders-api")
+        listed = (await http.get("/api/v1/breakers")).json()["items"][-1]
+        assert (listed["name"], listed["about"], listed["state"]) == ("service:7", "orders-api", "forced_open")
+        again.console.breakers.remove("service:7")
+        assert (await http.get("/api/v1/breakers/service:7")).status_code == 404
+    assert again.console.breakers.named("service:7").state is BreakerState.CLOSED
+
+
 @contextlib.asynccontextmanager
 async def ticking(console: Console) -> AsyncIterator[None]:
     loop = asyncio.create_task(console.holds.run())

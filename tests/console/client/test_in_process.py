@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,17 @@ from dashboard_app.backend.guard.clients import parse as parse_client
 from dashboard_app.console.client.caller import CONSOLE
 from dashboard_app.console.console import Console
 from dashboard_app.model.clock import SystemClock
-from dashboard_app.model.errors import BackendFailed, Conflict, Forbidden, InvalidInput, KindNotSupported, NotFound, Refused, TooLarge
+from dashboard_app.model.errors import (
+    BackendFailed,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    KindNotSupported,
+    NotFound,
+    Refused,
+    SpillwayError,
+    TooLarge,
+)
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.source import SourceKind, SourceSettings
 from dashboard_app.model.user import Principal, PrincipalKind, Role
@@ -235,6 +247,18 @@ class Book:
 
     async def record(self, principal: Principal, action: str, target: str, result: str = "ok", **_: object) -> None:
         self.rows.append((principal.name, action, target, result))
+
+    @asynccontextmanager
+    async def act(self, principal: Principal, action: str, target: str, **_: object) -> AsyncIterator[dict[str, object]]:
+        result = "failed"
+        try:
+            yield {}
+            result = "ok"
+        except SpillwayError as error:
+            result = error.code
+            raise
+        finally:
+            await self.record(principal, action, target, result)
 
 
 async def test_with_another_machine_as_server_the_human_is_audited_here_failures_too(tmp_path: Path) -> None:

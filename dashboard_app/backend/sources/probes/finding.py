@@ -11,11 +11,15 @@ from dashboard_app.model.source import TestReport
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one look at a source found. `latency_ms` None: no answer; `timed_out`: because the limit passed."""
+    """What one look at a source found. `latency_ms` None: no answer; `timed_out`: because the limit passed.
+
+    Without checks nobody looked; `message` then says why.
+    """
 
     checks: tuple[Check, ...]
     latency_ms: float | None
     timed_out: bool = False
+    message: str = ""
 
 
 class Probe(Protocol):

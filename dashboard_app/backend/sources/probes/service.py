@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from dashboard_app.backend.sources.probes import service_answers
@@ -10,12 +10,13 @@ from dashboard_app.backend.sources.probes.connection import Steps
 from dashboard_app.backend.sources.probes.finding import Finding
 from dashboard_app.backend.sources.probes.names import Resolver
 from dashboard_app.backend.sources.probes.service_answers import Json
+from dashboard_app.backend.sources.probes.service_breaker import ServiceBreaker
 from dashboard_app.backend.sources.probes.service_checks import UNITS, checks_of, failed_connect, metrics_of
 from dashboard_app.backend.sources.probes.service_wire import ServiceWire, TokenRefused
 from dashboard_app.backend.sources.probes.target import Target
 from dashboard_app.backend.sources.probes.words import no_answer
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import ProbeFailed
+from dashboard_app.model.errors import BreakerOpen, ProbeFailed
 from dashboard_app.model.source import TestReport, TestStep
 from dashboard_app.runtime.single_flight import SingleFlight
 
@@ -40,12 +41,16 @@ class ServiceProbe:
         self._flights: SingleFlight[Json] = SingleFlight()
         self._kept: dict[str, tuple[float, Json]] = {}
         self._used_at = clock.monotonic()
+        self.breaker: ServiceBreaker | None = None
+        """Stands round everything but a test of settings; None: nothing does."""
 
     async def health(self, limit_s: float) -> Finding:
         """What is found within `limit_s`; a service that fails is a finding, too."""
         began = self._clock.monotonic()
         try:
-            status = await self._asked("status", service_answers.status, limit_s)
+            status = await self._looked(lambda: self._asked("status", service_answers.status, limit_s))
+        except BreakerOpen as refusal:
+            return Finding((), None, message=refusal.detail)
         except ProbeFailed as failure:
             return Finding((failed_connect(failure.detail),), None, timed_out=failure.timed_out)
         answered_ms = (self._clock.monotonic() - began) * 1000
@@ -58,7 +63,10 @@ class ServiceProbe:
             ProbeFailed: there was no answer, or none that is a guard's.
 
         """
-        return metrics_of(await self._asked("status", service_answers.status, limit_s))
+        try:
+            return metrics_of(await self._called(lambda: self._asked("status", service_answers.status, limit_s)))
+        except BreakerOpen as refusal:
+            raise ProbeFailed(refusal.detail) from refusal
 
     async def test(self, limit_s: float) -> TestReport:
         """Each step with its time, up to the first that fails. A token that may not see holders is told so and is no failure."""
@@ -77,7 +85,12 @@ class ServiceProbe:
         return TestReport(ok=True, steps=tuple(steps.done))
 
     async def guard_status(self) -> Json:
-        """The guard's status, read now or less than a second ago: many who look cost what one costs. Raises ProbeFailed, as the calls below."""
+        """The guard's status, read now or less than a second ago: many who look cost what one costs.
+
+        Raises:
+            ProbeFailed: no answer. BreakerOpen: it is not asked now. The calls below raise the same.
+
+        """
         return await self._shared("status", service_answers.status)
 
     async def guard_holders(self) -> Json:
@@ -88,7 +101,7 @@ class ServiceProbe:
         """What a cleanup of the service's pool did, or (dry run) would do."""
         limit_s = READ_LIMIT_S if dry_run else CLEANUP_LIMIT_S
         try:
-            return await self._asked("force-cleanup", service_answers.cleanup, limit_s, body={"dry_run": dry_run})
+            return await self._called(lambda: self._asked("force-cleanup", service_answers.cleanup, limit_s, body={"dry_run": dry_run}))
         finally:
             self._kept.clear()
 
@@ -116,11 +129,19 @@ class ServiceProbe:
             return answer
 
         async def read() -> Json:
-            found = await self._asked(call, parse, READ_LIMIT_S)
+            found = await self._called(lambda: self._asked(call, parse, READ_LIMIT_S), may_try=True)
             self._kept[call] = self._clock.monotonic(), found
             return found
 
         return await self._flights.run(call, read)
+
+    async def _looked(self, look: Callable[[], Awaitable[Json]]) -> Json:
+        """The health probe, through the breaker."""
+        return await (look() if self.breaker is None else self.breaker.looked(look))
+
+    async def _called(self, call: Callable[[], Awaitable[Json]], *, may_try: bool = False) -> Json:
+        """Any other call, through the breaker."""
+        return await (call() if self.breaker is None else self.breaker.called(call, may_try=may_try))
 
     async def _asked(
         self, call: str, parse: Callable[[Any], Json], limit_s: float, steps: Steps | None = None, *, body: object = None

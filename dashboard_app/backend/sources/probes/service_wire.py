@@ -22,12 +22,17 @@ BODY_CAP_BYTES = 1024 * 1024
 NOT_HTTP = "Something answers there, but it does not speak HTTP"
 NOT_A_GUARD = "Something answers there, but not as a pool guard does"
 _TOO_LONG = "The service's answer is too long"
+_DIGITS = 8
 _KEPT_S = 3.0
 """Servers close connections that were idle for a few seconds (uvicorn: 5): a kept one is never used that late."""
 _STEP_OF = {"connection.connect_tcp": TCP_STEP, "connection.start_tls": TLS_STEP}
 
 
-class TokenRefused(ProbeFailed):
+class Answered(ProbeFailed):
+    """The service lives: it answered, only not with what was asked for."""
+
+
+class TokenRefused(Answered):
     """The service answers, but not to this token."""
 
 
@@ -59,7 +64,7 @@ class ServiceWire:
             words = "The service closed the connection" if "disconnected" in str(error) else NOT_HTTP
             raise ProbeFailed(words, step=steps.current) from error
         except RuntimeError as error:
-            raise ProbeFailed("The reading was given up: the source was changed or paused", step=steps.current) from error
+            raise ProbeFailed("The reading was given up: the source was changed or paused", step=steps.current, given_up=True) from error
         except (httpx.HTTPError, OSError) as error:
             raise ProbeFailed(reason(_root(error), self._target), step=steps.current) from error
 
@@ -138,11 +143,15 @@ class ServiceWire:
             words = "The service refuses this token" if self._target.password else "The service wants a token"
             raise TokenRefused(f"{words} (HTTP {status})")
         if response.is_redirect:
-            raise ProbeFailed(f"The service answers with a redirect (HTTP {status}), which is not followed")
+            raise Answered(f"The service answers with a redirect (HTTP {status}), which is not followed")
         if status == httpx.codes.NOT_FOUND:
             where = f"{self._target.base_path}{GUARD_PATH}"
-            raise ProbeFailed(f"The service has no pool guard at {where} (HTTP 404)")
-        raise ProbeFailed(f"The service answered HTTP {status}")
+            raise Answered(f"The service has no pool guard at {where} (HTTP 404)")
+        if response.is_client_error and status != httpx.codes.TOO_MANY_REQUESTS:
+            raise Answered(f"The service answered HTTP {status}")
+        rest = response.headers.get("retry-after", "")
+        rest_s = float(rest) if rest.isdigit() and len(rest) < _DIGITS else None
+        raise ProbeFailed(f"The service answered HTTP {status}", retry_after_s=rest_s)
 
 
 class _Progress:
