@@ -24,7 +24,7 @@ async def until(claim: Callable[[], bool], timeout_s: float = 30.0) -> None:
         await asyncio.sleep(0.005)
 
 
-def engine_on(address: DatabaseAddress, name: str = NAME, **over: Any) -> AsyncEngine:
+def engine_on(address: DatabaseAddress, name: str = NAME, limit_s: float = 2, **over: Any) -> AsyncEngine:
     async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(
             host=address.host,
@@ -33,8 +33,8 @@ def engine_on(address: DatabaseAddress, name: str = NAME, **over: Any) -> AsyncE
             password=address.password.reveal(),
             database=address.database,
             ssl=False,
-            timeout=2,
-            command_timeout=2,
+            timeout=limit_s,
+            command_timeout=limit_s,
             server_settings={"application_name": name},
         )
 

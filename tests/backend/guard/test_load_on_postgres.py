@@ -71,8 +71,8 @@ async def test_10000_random_cancellations_leak_nothing(address: DatabaseAddress,
 async def test_500_callers_on_a_pool_of_30_each_get_an_answer_or_a_time_to_come_back(
     address: DatabaseAddress, sessions: Callable[[], int]
 ) -> None:
-    async with guarded(address, limits=QUIET) as system:
-        outcomes = await asyncio.wait_for(gathered(*(select(system, 0.05) for _ in range(500))), 20)
+    async with guarded(address, limits=QUIET, limit_s=20) as system:  # a busy machine may take seconds for 25 connections at once
+        outcomes = await asyncio.wait_for(gathered(*(select(system, 0.05) for _ in range(500))), 60)
         refused = [outcome for outcome in outcomes if isinstance(outcome, DatabaseUnavailable)]
         assert len(refused) + outcomes.count(1) == 500
         assert outcomes.count(1) >= 25
