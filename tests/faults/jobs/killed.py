@@ -188,12 +188,3 @@ async def _fill(folder: Path, chance: random.Random) -> None:
             out.write(b"\0" * 512)
     await asyncio.sleep(0.05 + chance.random() * 0.15)
     ballast.unlink()
-
-
-def can_mount(folder: Path) -> bool:
-    """May this process mount a file system?"""
-    folder.mkdir(exist_ok=True)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=False, capture_output=True, timeout=10)
-    if done.returncode == 0:
-        subprocess.run(["umount", str(folder)], check=True, timeout=10)
-    return done.returncode == 0
