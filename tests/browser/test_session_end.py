@@ -11,6 +11,8 @@ from tests.browser.conftest import PASSWORD
 from tests.instance import ADMIN_EMAIL, PLAIN
 
 GONE_MS = 20_000
+ELSEWHERE = "window.WebSocket = class extends WebSocket { constructor(url) { super(String(url).replace('/_event', '/nowhere')); } }"
+"""A page whose socket is refused, always."""
 
 
 async def _watch(v, email, password, path="/pool"):
@@ -48,3 +50,11 @@ async def test_the_tab_that_signs_out_is_not_told_that_its_session_ended(backend
         await v.page.wait_for_url("**/login?out=1", timeout=GONE_MS)
         with pytest.raises(PlaywrightTimeout):
             await v.page.wait_for_url("**/login?expired=1**", timeout=1500)
+
+
+async def test_a_page_whose_socket_never_came_hears_of_the_end_of_its_session(backend, visit):
+    async with visit(backend) as v:
+        await v.page.add_init_script(ELSEWHERE)
+        await _watch(v, "vera@example.org", PASSWORD)
+        await v.page.context.clear_cookies()
+        await v.page.wait_for_url("**/login?expired=1&next=%2Fpool", timeout=GONE_MS)

@@ -112,6 +112,15 @@ def test_marks_that_stand_together_do_not_cover_each_other():
     assert not far.is_low
 
 
+def test_a_label_near_an_end_of_the_axis_stays_in_the_panel():
+    enough, now = sizing.view(replace(SIZING, capacity=30, recommended=28)).marks
+    assert (enough.side, now.side) == ("end", "end")
+    enough, now = sizing.view(SIZING).marks
+    assert (enough.side, now.side) == ("start", "end")
+    middle = sizing.view(replace(SIZING, capacity=100, recommended=50)).marks[0]
+    assert middle.side == ""
+
+
 @pytest.mark.parametrize(
     ("over", "told"),
     [

@@ -9,7 +9,7 @@ from reflex_components_core.el.elements.base import BaseHTML
 from reflex_components_core.react_router import ReactRouterLink
 
 from dashboard_app.console.components.banner import fallback_banner
-from dashboard_app.console.components.every import in_sight
+from dashboard_app.console.components.every import in_sight, still_signed_in
 from dashboard_app.console.components.icons import BREAKER_ICONS, icon, icon_of
 from dashboard_app.console.components.live import age, go_to, sentence
 from dashboard_app.console.components.palette import key_list, palette, palette_button
@@ -22,6 +22,9 @@ class NativeForm(BaseHTML):
 
     tag = "form"
 
+
+_LOOK_S = 5
+"""How often a page without its socket asks whether its session is still good."""
 
 link = ReactRouterLink.create
 """A link inside the app: no page load."""
@@ -41,6 +44,7 @@ def shell(page: str, *content: rx.Component) -> rx.Component:
         _bottom_bar(page),
         toasts(),
         in_sight(on_seen=ShellState.seen),
+        rx.cond(has_connection_errors, still_signed_in(seconds=_LOOK_S), rx.fragment()),
         palette(),
         key_list(),
         rx.el.p(ShellState.announcement, role="status", class_name="unseen", custom_attrs={"aria-live": "polite"}),

@@ -51,7 +51,7 @@ def _x_tick(tick: rx.Var) -> rx.Component:
 def _mark(mark: rx.Var) -> rx.Component:
     """A line through a number of connections that matters, with its words."""
     return rx.el.div(
-        rx.el.span(mark.word, class_name=rx.cond(mark.is_low, "low", "")),
+        rx.el.span(mark.word, class_name=rx.cond(mark.is_low, f"low {mark.side}", mark.side)),
         class_name=f"sz-mark sz-{mark.kind}",
         style={"left": f"{mark.percent}%"},
         custom_attrs={"aria-hidden": "true"},

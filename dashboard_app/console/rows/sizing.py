@@ -12,7 +12,10 @@ _LEAST_MS = 1.0
 _LEAST_DECADES = 3
 _ROOM = 3
 """Connections shown beyond the last point that tells something."""
-_APART_PERCENT = 14.0
+_APART_PERCENT = 25.0
+"""Labels that stand nearer to each other could touch on a phone."""
+_NEAR_PERCENT = 25.0
+"""Nearer to an end, half of the longest label would stand outside on a phone."""
 _STEPS = (1, 2, 5, 10, 20)
 _MOST_TICKS = 12
 
@@ -27,12 +30,16 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class SizeMark:
-    """A number of connections that matters: where it stands, its words, and whether its label goes a line lower."""
+    """A number of connections that matters: where it stands, its words, and where its label goes.
+
+    `side` is "start" or "end" near an end of the axis, where a label in the middle would leave the panel.
+    """
 
     word: str
     percent: float
     kind: str
     is_low: bool = False
+    side: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +131,23 @@ def _x_ticks(first: int, last: int) -> list[Tick]:
 def _marks(sizing: Sizing, first: int, last: int) -> list[SizeMark]:
     """What is, and what would have been enough."""
     at = round(_x(max(sizing.capacity, first), first, last) * 100 / WIDTH, 2)
-    now = SizeMark(f"now {sizing.capacity}", at, "now")
-    if sizing.recommended is None:
-        return [now]
+    now = f"now {sizing.capacity}"
     if sizing.recommended == sizing.capacity:
-        return [SizeMark(f"now {sizing.capacity}, just enough", at, "now")]
-    place = round(_x(sizing.recommended, first, last) * 100 / WIDTH, 2)
-    return [SizeMark(f"enough {sizing.recommended}", place, "enough", is_low=abs(place - at) < _APART_PERCENT), now]
+        now += ", just enough"
+    marks = [SizeMark(now, at, "now", side=_side(at))]
+    if sizing.recommended not in {None, sizing.capacity}:
+        place = round(_x(sizing.recommended, first, last) * 100 / WIDTH, 2)
+        marks.insert(
+            0, SizeMark(f"enough {sizing.recommended}", place, "enough", is_low=abs(place - at) < _APART_PERCENT, side=_side(place))
+        )
+    return marks
+
+
+def _side(percent: float) -> str:
+    """Where a label goes that would leave the panel if it stood in the middle of its mark."""
+    if percent < _NEAR_PERCENT:
+        return "start"
+    return "end" if percent > 100 - _NEAR_PERCENT else ""
 
 
 def _row(size: SizeReading, sizing: Sizing) -> SizeRow:
