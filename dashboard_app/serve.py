@@ -21,6 +21,7 @@ from dashboard_app import frontend
 from dashboard_app.model.errors import StartRefused
 from dashboard_app.model.secret import Secret
 from dashboard_app.runtime import logs
+from dashboard_app.runtime.watchdog import Watchdog, live_door
 from dashboard_app.settings import LoadedSettings, Settings
 from dashboard_app.store import embedded
 from dashboard_app.store.data_dir import owned
@@ -47,14 +48,15 @@ def serve(loaded: LoadedSettings) -> int:
     database = embedded.of_settings(settings)
     try:
         os.chdir(frontend.ROOT)
-        with owned(settings.data_dir), _listening(settings) as listener:
+        watchdog = Watchdog()
+        with owned(settings.data_dir), _listening(settings) as listener, _living(settings, watchdog):
             try:
                 if settings.database_url is None:
                     logs.protect(database.start().password)
                 frontend.build_if_needed()
                 _prepare_environment(settings)
                 console = importlib.import_module("dashboard_app.dashboard_app")
-                server = _server(console.served(), settings, console.spillway.leave, database.stop_if_last_user)
+                server = _server(console.served(), settings, console.spillway.leave, database.stop_if_last_user, watchdog)
                 return _run(server, listener)
             finally:
                 for number in _SIGNALS:
@@ -92,6 +94,20 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         yield listener
 
 
+@contextlib.contextmanager
+def _living(settings: Settings, watchdog: Watchdog) -> Iterator[None]:
+    """LIVE_PORT, when there is one: it answers from the start on, whatever the event loop does."""
+    if not settings.live_port:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(live_door(settings.host, settings.live_port, lambda: watchdog.stalled_s))
+        except OSError as error:
+            raise StartRefused(f"SPILLWAY_HOST={settings.host!r}, SPILLWAY_LIVE_PORT={settings.live_port}: {error.strerror}") from error
+        yield
+
+
 def _prepare_environment(settings: Settings) -> None:
     """What Reflex reads while it is imported; and nothing that would lend this process's own database identity to a source."""
     for name in [name for name in os.environ if name.startswith("PG") or name == "GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN"]:
@@ -113,8 +129,11 @@ def _prepare_environment(settings: Settings) -> None:
 class _Server(uvicorn.Server):
     """uvicorn, with its own words at the start, and an exit code of 0 after an orderly stop: a signal that was obeyed is not raised again."""
 
-    def __init__(self, config: uvicorn.Config, announcement: str, leave: Callable[[], object], last_act: Callable[[], object]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, announcement: str, leave: Callable[[], object], last_act: Callable[[], object], watchdog: Watchdog
+    ) -> None:
         super().__init__(config)
+        self._watchdog = watchdog
         self._announcement = announcement
         self._leave = leave
         self._last_act = last_act
@@ -125,10 +144,12 @@ class _Server(uvicorn.Server):
         gc.freeze()  # and is never looked through again: no pause of all for it later
         gc.enable()
         if self.started:
+            self._watchdog.start()
             _LOG.info(self._announcement)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop to answer; answers that would go on for minutes end first."""
+        self._watchdog.stop()
         self._leave()
         await super().shutdown(sockets)
 
@@ -168,11 +189,11 @@ def uvicorn_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _server(app: Any, settings: Settings, leave: Callable[[], object], last_act: Callable[[], object]) -> _Server:
+def _server(app: Any, settings: Settings, leave: Callable[[], object], last_act: Callable[[], object], watchdog: Watchdog) -> _Server:
     """Uvicorn with the limits of `settings`."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(app, **uvicorn_options(settings))
-    return _Server(config, f"Spillway is at http://{host}:{settings.port}", leave, last_act)
+    return _Server(config, f"Spillway is at http://{host}:{settings.port}", leave, last_act, watchdog)
 
 
 def _run(server: _Server, listener: socket.socket) -> int:

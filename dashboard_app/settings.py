@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     backend_token: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(None, "The bearer token for BACKEND_URL.")
     public_url: OptionalText = _knob(None, "The address people use, for the Host and Origin allow-list beside HOST:PORT and localhost.")
     trusted_proxy_hops: int = _knob(0, "How many proxies in front are believed about the client's address.", ge=0, le=10)
+    live_port: int = _knob(
+        0, "A port of its own on which a thread answers /livez even while the event loop stands still; 0: none.", ge=0, le=65_535
+    )
     redis_url: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(
         None, "Several instances share state through Redis.", built=False
     )
@@ -199,6 +202,12 @@ class Settings(BaseSettings):
     rate_limit_dashboard: Rate = _knob("30/minute", "Snapshots for wall screens, per client address.")
     rate_limit_login: Rate = _knob("10/minute", "Tries to sign in, per client address.")
     limit_concurrency: Count = _knob(1000, "Requests served at once; beyond it the answer is 503.")
+    memory_limit_mb: int = _knob(
+        0,
+        "Resident memory of the process from whose 85 % on new streams, from whose 92 % on new pages are refused; 0: no limit.",
+        ge=0,
+        le=1_000_000,
+    )
     keep_alive_s: Seconds = _knob(30.0, "How long an idle connection is kept.")
     ws_max_bytes: int = _knob(16_777_216, "The largest WebSocket message.", ge=1, le=1_073_741_824)
     ws_ping_s: Seconds = _knob(20.0, "Time between WebSocket pings.")

@@ -17,7 +17,7 @@ from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.permit import Permit
 from dashboard_app.access.sign_in import SignIn
 from dashboard_app.access.vault import Vault
-from dashboard_app.access.visit import EVENTS_SOCKET
+from dashboard_app.access.visit import EVENTS_SOCKET, STREAM
 from dashboard_app.backend.alerts.assembly import build_alerts
 from dashboard_app.backend.api.app import build_api, is_api_path
 from dashboard_app.backend.api.deps import ApiDeps
@@ -41,6 +41,7 @@ from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.runtime.breakers import Breakers, NamedBreaker
+from dashboard_app.runtime.memory import Shedding
 from dashboard_app.runtime.supervisor import Supervisor
 from dashboard_app.settings import LoadedSettings, Settings
 from dashboard_app.store.channels import ChannelStore
@@ -55,6 +56,7 @@ from dashboard_app.store.setting_overrides import SettingStore
 _LOG = logging.getLogger(__name__)
 _STORAGE_PAUSE_S = 1.0
 _CONSOLE_WAITS_S = 3.0
+_STREAMS = frozenset({STREAM, EVENTS_SOCKET})
 Loop = Callable[[], Coroutine[Any, Any, None]]
 GUARD = Principal(PrincipalKind.SYSTEM, "guard", Role.ADMIN)
 """Who cleans up when nobody asked: the audit's word for the guard itself."""
@@ -134,8 +136,9 @@ class App:
                 await pages(scope, receive, send)
 
         pages_without_session = SignIn(self.identity, self.audit, self.settings.environment, self.database.ping)
+        megabytes = self.settings.memory_limit_mb
         self._gate = Gate(
-            by_path,
+            Shedding(by_path, megabytes * 2**20, self.clock, _STREAMS.__contains__),
             identity=self.identity,
             pages=pages_without_session,
             settings=self.settings,

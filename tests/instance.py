@@ -86,10 +86,15 @@ class Instance:
         """The embedded server behind this instance."""
         return EmbeddedServer(self.data_dir)
 
+    def postgres_frozen(self) -> contextlib.AbstractContextManager[None]:
+        """`frozen` for its own server."""
+        return self.frozen(self.postgres)
+
+    @staticmethod
     @contextlib.contextmanager
-    def postgres_frozen(self) -> Iterator[None]:
-        """SIGSTOP to every process of its server for the length of the block: connections stay open, nothing answers."""
-        server, stopped = self.postgres, set()
+    def frozen(server: EmbeddedServer) -> Iterator[None]:
+        """SIGSTOP to every process of a server for the length of the block: connections stay open, nothing answers."""
+        stopped: set[int] = set()
         while fresh := set(server.pids()) - stopped:
             for pid in fresh:
                 os.kill(pid, signal.SIGSTOP)
@@ -118,8 +123,21 @@ class Instance:
         return self.process.wait(timeout_s)
 
 
+@dataclass(frozen=True)
+class Launch:
+    """How the process is started. `module`: what runs it; `prefix`: a command in front (a limit, a clock); `waits`: until /readyz is 200."""
+
+    module: str = "dashboard_app"
+    prefix: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    waits: bool = True
+
+
+PLAINLY = Launch()
+
+
 @contextlib.contextmanager
-def running(data_dir: Path, **settings: object) -> Iterator[Instance]:
+def running(data_dir: Path, launch: Launch = PLAINLY, **settings: object) -> Iterator[Instance]:
     """A ready instance with `settings` (names without the prefix, any case); stopped by SIGTERM at the end."""
     port = int(str(settings.pop("port", 0))) or free_port()
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -131,14 +149,21 @@ def running(data_dir: Path, **settings: object) -> Iterator[Instance]:
         "SPILLWAY_ADMIN_PASSWORD": ADMIN_PASSWORD,
     }
     environment |= {f"SPILLWAY_{name.upper()}": str(value) for name, value in settings.items()}
+    environment |= launch.environment
     log = data_dir / "serve.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "dashboard_app", "serve"], cwd=ROOT, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL
+            [*launch.prefix, sys.executable, "-m", launch.module, "serve"],
+            cwd=ROOT,
+            env=environment,
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
         )
     instance = Instance(process, port, data_dir, log, environment=environment)
     try:
-        _wait_ready(instance)
+        if launch.waits:
+            _wait_ready(instance)
         yield instance
     finally:
         if process.poll() is None:

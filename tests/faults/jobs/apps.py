@@ -31,9 +31,17 @@ class Senders:
         self.acknowledged, self.refused = 0, 0
         self._url, self._token, self._book, self._numbers = instance.url, instance.token("operator"), book, numbers
         self._turn = threading.Lock()
+        self._is_over = False
         self._threads = [threading.Thread(target=self._report, args=(number,), daemon=True) for number in range(SENDERS)]
         for thread in self._threads:
             thread.start()
+
+    @classmethod
+    def on(cls, instance: Instance, book: Book) -> "Senders":
+        """Senders whose first call is answered."""
+        senders = cls(instance, book, itertools.count(1))
+        wait_until(lambda: senders.acknowledged > 0, 30)
+        return senders
 
     def _report(self, lane: int) -> None:
         """A lane's jobs are its own, so that the order of its calls is the order of its numbers."""
@@ -41,7 +49,7 @@ class Senders:
         places = itertools.cycle(mine)
         pause_s, next_at = EACH * SENDERS / PER_SECOND, time.monotonic()
         with httpx.Client(base_url=self._url, headers={"Authorization": f"Bearer {self._token}"}, timeout=15) as client:
-            while True:
+            while not self._is_over:
                 rounds = next(self._numbers) * len(self._book.jobs)
                 numbers = [rounds + next(places) for _ in range(EACH)]
                 body = [{"job_id": self._book.job_of(n), "status": "processing", "error_message": str(n)} for n in numbers]
@@ -57,6 +65,11 @@ class Senders:
                         self.refused += EACH
                 next_at += pause_s
                 time.sleep(max(next_at - time.monotonic(), 0))
+
+    def end(self) -> None:
+        """Have them stop by themselves."""
+        self._is_over = True
+        self.ended()
 
     def ended(self) -> None:
         """Return when none of them sends any more."""

@@ -16,7 +16,7 @@ from dashboard_app.store.embedded import EmbeddedServer
 from dashboard_app.store.migrations import migrate
 
 JOBS = 400
-_BACKWARDS = """
+BACKWARDS = """
 CREATE TABLE moved_backwards (job_id bigint, was bigint, came bigint);
 CREATE FUNCTION note_backwards() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -92,7 +92,7 @@ async def prepare(address: DatabaseAddress, folder: Path) -> None:
     await migrate(database)
     await database.close()
     connection = await connect(address, application_name="faults")
-    await connection.execute(_BACKWARDS)
+    await connection.execute(BACKWARDS)
     await connection.close()
 
 

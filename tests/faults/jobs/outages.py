@@ -85,7 +85,7 @@ async def _stopped_databases(runs: int) -> Outcome:
             for _ in range(runs):
                 stores[0].trip = lambda: stop_at_once(server)
                 await _until(lambda: not server.is_running())
-                await asyncio.to_thread(_started, server)
+                await asyncio.to_thread(started, server)
                 back, written = time.monotonic(), updater.figures().batches_total
                 await _until(lambda before=written: updater.figures().batches_total > before)
                 outcome.worst_s = max(outcome.worst_s, time.monotonic() - back)
@@ -100,7 +100,7 @@ async def _stopped_databases(runs: int) -> Outcome:
     return outcome
 
 
-def _started(server: EmbeddedServer) -> None:
+def started(server: EmbeddedServer) -> None:
     """Wait until every process of a stopped server is gone, and start it."""
     while server.pids():
         time.sleep(0.01)
@@ -233,7 +233,7 @@ async def _fault(server: EmbeddedServer, number: int) -> None:
     else:
         stop_at_once(server)
         await asyncio.sleep(1.0)
-        await asyncio.to_thread(_started, server)
+        await asyncio.to_thread(started, server)
 
 
 async def _poison(updater: Updater) -> None:
