@@ -105,7 +105,8 @@ async def f17(stand: Stand, row: Row) -> None:
         pid, before = instance.process.pid, rss_kb(instance.process.pid)
         seen: list[list[int]] = [[] for _ in range(live)]
         delays: list[float] = []
-        readers = [asyncio.create_task(_reads(instance, token, into, delays)) for into in seen]
+        ids: list[int] = []
+        readers = [asyncio.create_task(_reads(instance, token, into, delays, ids)) for into in seen]
         await until(lambda: _has_readers(client, frozen + live))
         published, began = 0, time.monotonic()
         while time.monotonic() - began < max(35 * stand.share, 8):
@@ -123,10 +124,10 @@ async def f17(stand: Stand, row: Row) -> None:
         row.lost = sum(len(set(range(published)) - set(numbers)) for numbers in seen)
         row.duplicated = sum(len(numbers) - len(set(numbers)) for numbers in seen)
         late: list[int] = []
-        late_reader = asyncio.create_task(_reads(instance, token, late, [], last_id=1))
+        late_reader = asyncio.create_task(_reads(instance, token, late, [], [], last_id=ids[0]))
         await until(lambda: bool(late) and late[-1] == published - 1, 20)
         late_reader.cancel()
-        row.expect(len(late) == len(set(late)), "twice after resuming")
+        row.expect(late == list(range(late[0], published)), "a gap or a double after resuming")
         row.n = frozen
     row.waited(percentile(delays, 0.99))
     row.expect(grown <= 50, f"memory grew by {grown:.0f} MB")
@@ -150,7 +151,9 @@ async def _frozen(instance: Instance, token: str) -> socket.socket:
     return one
 
 
-async def _reads(instance: Instance, token: str, into: list[int], delays: list[float], last_id: int | None = None) -> None:
+async def _reads(
+    instance: Instance, token: str, into: list[int], delays: list[float], ids: list[int], *, last_id: int | None = None
+) -> None:
     """Follow the stream and note every number; comes back with the last id when it is cut."""
     async with aiohttp.ClientSession() as session:
         while True:
@@ -163,6 +166,7 @@ async def _reads(instance: Instance, token: str, into: list[int], delays: list[f
                         line = raw.decode()
                         if line.startswith("id:"):
                             last_id = int(line[3:])
+                            ids.append(last_id)
                         elif line.startswith("data:"):
                             _note(json.loads(line[5:]), into, delays)
 

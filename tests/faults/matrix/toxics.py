@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +13,7 @@ from typing import Any
 _HOST = "127.0.0.1"
 _CHUNK = 65_536
 _CONNECT_S = 5.0
+_SILENCE_S = 0.5
 _LINGER_NOT = struct.pack("ii", 1, 0)
 """SO_LINGER that turns a close into a reset."""
 
@@ -65,6 +67,8 @@ class ToxicProxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self.port = 0
         self.accepted, self.carried = 0, 0
+        self.asked_at: list[float] = []
+        """When a client said something after half a second of silence."""
 
     async def become(self, *toxics: Toxic) -> None:
         """Have these faults from now on, on connections that stand, too; none: pass everything on."""
@@ -141,6 +145,8 @@ class ToxicProxy:
         passed = 0
         with contextlib.suppress(OSError):
             while piece := await reader.read(_CHUNK):
+                if way is Way.UP and (not self.asked_at or time.monotonic() - self.asked_at[-1] > _SILENCE_S):
+                    self.asked_at.append(time.monotonic())
                 if (reset := self._of(Kind.RESET, way)) is not None:
                     await asyncio.sleep(reset.value)
                     _reset(writer)
