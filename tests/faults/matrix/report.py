@@ -11,7 +11,7 @@ from tests.faults.matrix.row import Row
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reliability.md"
 BEGIN, END = "<!-- rows: written by python -m tests.faults --write -->", "<!-- end of rows -->"
 COLUMNS = ("fault", "what", "n", "lost", "twice", "longest wait s", "recovery s", "verdict", "took s", "remarks")
-_NAME = re.compile(r"\| ([\w-]+) \|")
+_NAME = re.compile(r"\| (\w[\w-]*) \|")
 
 
 def table(rows: list[Row], rounds: int) -> Table:

@@ -5,7 +5,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 
-from tests.faults.matrix import clients, pool, process, storage, upstream
+from tests.faults.matrix import checkouts, doors, pool, process, storage, strangers, streams, tabs, upstream
 from tests.faults.matrix.row import Row
 from tests.faults.matrix.stand import Stand
 
@@ -28,23 +28,23 @@ ROWS: dict[str, tuple[str, Run]] = {
     "f13": ("SIGKILL with updates pending", process.f13),
     "f14": ("full disk, failing fsync", process.f14),
     "f15": ("clock jumps", process.f15),
-    "f16": ("1,000 tabs", clients.f16),
-    "f17": ("frozen readers of the stream", clients.f17),
+    "f16": ("1,000 tabs", tabs.f16),
+    "f17": ("frozen readers of the stream", streams.f17),
     "f18": ("second app on one DATA_DIR", process.f18),
-    "f19": ("poisoned updates", clients.f19),
+    "f19": ("poisoned updates", doors.f19),
     "f20": ("malformed settings", process.f20),
     "f21": ("a source hangs for ever", upstream.f21),
     "f22": ("event loop stalls", process.f22),
-    "f23": ("no file descriptors left", clients.f23),
-    "f24": ("little memory", clients.f24),
-    "f25": ("rolling deploy, old tabs", clients.f25),
-    "f26": ("reconnect storm", clients.f26),
+    "f23": ("no file descriptors left", doors.f23),
+    "f24": ("little memory", tabs.f24),
+    "f25": ("rolling deploy, old tabs", tabs.f25),
+    "f26": ("reconnect storm", tabs.f26),
 }
 CLAIMS: dict[str, tuple[str, Run]] = {
-    "checkouts": ("checkouts under 8 faults, both ways", pool.checkouts),
-    "cuts": ("sockets cut, back at once", clients.cuts),
-    "handshakes": ("anonymous handshakes", clients.handshakes),
-    "stolen-token": ("a client token without its session", clients.stolen_token),
+    "checkouts": ("checkouts under 8 faults, both ways", checkouts.checkouts),
+    "cuts": ("sockets cut, back at once", strangers.cuts),
+    "handshakes": ("anonymous handshakes", strangers.handshakes),
+    "stolen-token": ("a client token without its session", strangers.stolen_token),
     "pid-reuse": ("a pid with a new owner", pool.pid_reuse),
 }
 """What the issue asks beside the rows, at its counts."""
