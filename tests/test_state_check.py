@@ -53,7 +53,7 @@ def test_a_missing_page_is_refused(state: ModuleType) -> None:
 def test_every_setting_stands_in_a_row_of_the_contract_or_on_its_own_page() -> None:
     rows = {name for row in tool("state_check").ROWS for name in row.split(", ")}
     page = (ROOT / "docs" / "settings.md").read_text()
-    own = {"DATABASE_DIRECT_URL", "DEMO", "ENVIRONMENT", "SAMPLES_KEEP_DAYS", "PROBE_TIMEOUT_S"}
+    own = {"DATABASE_DIRECT_URL", "DEMO", "ENVIRONMENT", "SAMPLES_KEEP_DAYS", "PROBE_TIMEOUT_S", "LIVE_PORT", "MEMORY_LIMIT_MB"}
     own |= {
         f"BREAKER_{name}" for name in ("HALF_OPEN_MAX_S", "RECOVERY_FACTOR", "RECOVERY_MAX_S", "RECOVERY_JITTER_PERCENT", "SLOW_CALL_S")
     }
