@@ -46,7 +46,6 @@ from dashboard_app.runtime.supervisor import Supervisor
 from dashboard_app.settings import LoadedSettings, Settings
 from dashboard_app.store.channels import ChannelStore
 from dashboard_app.store.database import APPLICATION_NAME, Database
-from dashboard_app.store.database_clock import DatabaseClock
 from dashboard_app.store.embedded import address_provider, of_settings
 from dashboard_app.store.events import EventStore
 from dashboard_app.store.jobs import JobStore
@@ -73,10 +72,7 @@ class App:
         self.database = Database(address_provider(settings), settings)
         self.vault = Vault(settings)
         self.audit = Audit(self.database, settings.data_dir, self.clock)
-        self._stored_time = DatabaseClock(self.database, self.clock) if clock is None else None
-        self.identity = Identity(
-            self.database, settings, self._stored_time or self.clock, audit=self.audit, vault=self.vault, passwords=Passwords()
-        )
+        self.identity = Identity(self.database, settings, self.clock, audit=self.audit, vault=self.vault, passwords=Passwords())
         self.guard = PoolGuard(
             self.database.engine,
             _guard_limits(settings),
@@ -232,8 +228,6 @@ class App:
         loops.add("storage", self._prepare_storage)
         loops.add("guard", self.guard.run)
         loops.add("audit", self._once_stored(self.audit.run))
-        if self._stored_time is not None:
-            loops.add("database time", self._once_stored(self._stored_time.run))
         loops.add("identity", self._once_stored(self.identity.run))
         loops.add("revocations", self._once_stored(self.identity.run_watch))
         loops.add("sources", self._once_stored(self.sources.sources.run))
