@@ -68,7 +68,7 @@ async def f16(stand: Stand, row: Row) -> None:
 
 async def f24(stand: Stand, row: Row) -> None:
     """Little memory is left: streams go first, then new sockets are refused; the process lives and people still act."""
-    count = stand.count(1000, 20)
+    count = stand.count(700, 20)
     async with (
         stand.instance(await stand.database(), demo="true", memory_limit_mb=MEMORY_MB) as instance,
         await caller(instance, "admin") as client,
@@ -159,7 +159,9 @@ async def f26(stand: Stand, row: Row) -> None:
         async with stand.instance(address, data_dir=data, port=port) as old:
             cookie = await signed_in(old)
             tabs = [Tab(sockets, old.url, cookie) for _ in range(count)]
+            began = time.monotonic()
             await each(tabs, lambda tab: opened(tab, "/"))
+            row.say(f"{count} tabs opened in {time.monotonic() - began:.1f} s before it")
             old.process.send_signal(signal.SIGKILL)
             await asyncio.to_thread(old.process.wait, 10)
         back: list[float] = []
