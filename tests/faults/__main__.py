@@ -4,6 +4,7 @@ Names: `matrix`, `f01` … `f26`, `claims` and each of its parts, `jobs` and eac
 """
 
 import argparse
+import logging
 import sys
 import time
 
@@ -29,6 +30,7 @@ def main(arguments: list[str]) -> int:
     asked = parser.parse_args(arguments)
     if unknown := set(asked.names) - set(known):
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
+    logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)  # that connections break is what is done here
     names = [name for given in asked.names or ["matrix"] for name in GROUPS.get(given, (given,))]
     rows = _rows([name for name in names if name not in MATRIX], asked.share, asked.rounds)
     if rows:
