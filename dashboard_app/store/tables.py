@@ -204,8 +204,8 @@ jobs = Table(
     _at("left_pending_at", nullable=True),
     _at("created_at", stamped=True),
     _at("updated_at", stamped=True),
-    _at("failed_at", nullable=True),
-    Index("jobs_failed_idx", "id", postgresql_where=text("failed_at IS NOT NULL")),
+    Column("failed_as", Text),
+    Index("jobs_failed_idx", "failed_as", "id", postgresql_where=text("failed_as IS NOT NULL")),
     Index("jobs_pending_idx", "kind", "id", postgresql_where=text("left_pending_at IS NULL")),
     Index(None, "kind", "id"),
 )

@@ -1,5 +1,7 @@
 """What the handlers of `/jobs` do, with a server of fixed answers."""
 
+import asyncio
+
 import pytest
 
 from dashboard_app.console import context
@@ -30,11 +32,15 @@ class Server:
         self.calls = []
         self.failure = None
         self.letters = [LETTER]
+        self.holds_back = asyncio.Event()
+        self.holds_back.set()
 
     async def ordinary(self, call, parse):
         self.calls.append((call.method, call.path, dict(call.params or {})))
         if self.failure:
             raise self.failure
+        if call.path != "/api/v1/jobs":
+            await self.holds_back.wait()
         if call.method == "DELETE":
             self.letters = []
             return parse(None)
@@ -81,6 +87,21 @@ async def test_the_page_shows_the_ledger_the_counts_and_the_newest_jobs(fake):
     assert [row.id for row in state.jobs] == [9, 8]
     assert [letter.job for letter in state.letters] == ["991"]
     assert (state.is_loading, state.failure, state.nothing, state.older) == (False, "", "", "")
+
+
+async def test_the_jobs_are_asked_for_first_and_shown_before_the_rest_is_there(fake, server):
+    server.holds_back.clear()
+    state = await opened_at("/jobs").get_state(JobsState)
+    loading = JobsState.event_handlers["load"].fn(state)
+    await anext(loading)
+    assert server.calls[0][1] == "/api/v1/jobs"
+    assert ([row.id for row in state.jobs], state.is_loading, state.ledger.title) == ([9, 8], False, "Reading jobs…")
+    assert [(fact.label, fact.value) for fact in state.facts][:2] == [("Queued", "–"), ("Last batch", "–")]
+    server.holds_back.set()
+    with pytest.raises(StopAsyncIteration):
+        await anext(loading)
+    assert state.ledger.adds_up
+    assert state.facts[0].value != "–"
 
 
 async def test_filters_of_the_url_are_asked_for(fake, server):

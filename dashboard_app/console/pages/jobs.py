@@ -60,7 +60,7 @@ def _head() -> rx.Component:
     state = JobsState
     return rx.el.div(
         rx.el.div(
-            rx.el.h1(rx.cond(state.is_loading, "Reading jobs…", state.ledger.title), custom_attrs={"aria-live": "polite"}),
+            rx.el.h1(state.ledger.title, custom_attrs={"aria-live": "polite"}),
             rx.el.p(
                 rx.el.span(state.ledger.sums, class_name="num"),
                 rx.cond(
@@ -241,6 +241,7 @@ def _letter(row: rx.Var[LetterRow]) -> rx.Component:
             class_name="jacts",
         ),
         key=row.id,
+        custom_attrs={"data-letter-id": row.id},
     )
 
 
