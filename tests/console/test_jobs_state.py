@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from dashboard_app.console import context
+from dashboard_app.console import context, words
 from dashboard_app.console.client.jobs import JobCalls
 from dashboard_app.console.client.shared import FRESH_S
 from dashboard_app.console.pages.jobs_state import JobsState
@@ -96,12 +96,12 @@ async def test_the_jobs_are_asked_for_first_and_shown_before_the_rest_is_there(f
     await anext(loading)
     assert server.calls[0][1] == "/api/v1/jobs"
     assert ([row.id for row in state.jobs], state.is_loading, state.ledger.title) == ([9, 8], False, "Reading jobs…")
-    assert [(fact.label, fact.value) for fact in state.facts][:2] == [("Queued", "–"), ("Last batch", "–")]
+    assert [(fact.label, fact.value) for fact in state.facts][:2] == [("Queued", words.UNKNOWN), ("Last batch", words.UNKNOWN)]
     server.holds_back.set()
     with pytest.raises(StopAsyncIteration):
         await anext(loading)
     assert state.ledger.adds_up
-    assert state.facts[0].value != "–"
+    assert state.facts[0].value != words.UNKNOWN
 
 
 async def test_filters_of_the_url_are_asked_for(fake, server):
