@@ -57,6 +57,8 @@ class StubBackend:
         self.in_flight: dict[str, int] = {}
         self.peak: dict[str, int] = {}
         self.faulted = 0
+        self.failed: list[tuple[str, float]] = []
+        """What was asked, and when, while a fault was on."""
         self.largest_sent = 0
 
     @property
@@ -111,6 +113,7 @@ class StubBackend:
         body = await reader.readexactly(length) if length else b""
         if self.fault:
             self.faulted += 1
+            self.failed.append((_what(urlsplit(target).path)[0], time.monotonic()))
             return await self._fail(reader, writer, target)
         answering = asyncio.ensure_future(self._answer(method, target, body))
         gone = asyncio.ensure_future(reader.read(1))
