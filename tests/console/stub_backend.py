@@ -33,6 +33,7 @@ class StubBackend:
 
     count: int = 20
     delay_s: float = 0.05
+    list_delay_s: float = 0.0
     port: int = 0
     level: str = "NORMAL"
     status: str = "healthy"
@@ -183,6 +184,7 @@ class StubBackend:
         if self.failing:
             return 503, {"code": "database_unavailable", "detail": "drill"}
         if what == "list":
+            await asyncio.sleep(self.list_delay_s)
             return 200, self._list(int(query["limit"][0]), int(query["offset"][0]))
         if what in ("healths", "statses"):
             return await self._bulk(what, [int(each) for each in query["ids"][0].split(",")])
