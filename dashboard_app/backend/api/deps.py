@@ -233,6 +233,9 @@ class Alerts(Protocol):
     async def page(self, state: AlertState | None, *, only_open: bool, limit: int, before: int | None) -> Sequence[Alert]:
         """Alerts, newest first."""
 
+    def open_now(self) -> Sequence[Alert]:
+        """What is not over, from memory."""
+
     def covered(self) -> dict[int, int]:
         """Each open alert that a stricter one speaks for → the id of that one."""
 
