@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,10 +11,11 @@ from dashboard_app.access.audit import Audit
 from dashboard_app.access.known import SESSION_IDLE
 from dashboard_app.access.passwords import Passwords, check_new_password, is_common
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import Conflict, InvalidInput, NotFound, Refused
+from dashboard_app.model.errors import Conflict, InsufficientScope, InvalidInput, NotFound, Refused
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role, User, is_email
 from dashboard_app.policy.permission import require, require_proof
+from dashboard_app.policy.scopes import checked_scopes
 from dashboard_app.store.account_links import AccountLinkStore
 from dashboard_app.store.database import Database
 from dashboard_app.store.sessions import SessionStore
@@ -179,24 +181,51 @@ class Accounts:
             _LOG.warning("SPILLWAY_ADMIN_PASSWORD is one of the most common passwords; change it on /account")
         return True
 
-    async def create_token(self, name: str, role: Role, expires_in_s: float | None = None, *, by: Principal = COMMAND_LINE) -> str:
+    async def create_token(
+        self,
+        name: str,
+        role: Role,
+        expires_in_s: float | None = None,
+        *,
+        scopes: Iterable[str] | None = None,
+        by: Principal = COMMAND_LINE,
+    ) -> str:
         """A new API token, shown this once; as `make_token`."""
-        return (await self.make_token(name, role, expires_in_s, by=by))[0]
+        return (await self.make_token(name, role, expires_in_s, scopes=scopes, by=by))[0]
 
     async def make_token(
-        self, name: str, role: Role, expires_in_s: float | None, *, by: Principal, request_id: str = ""
+        self,
+        name: str,
+        role: Role,
+        expires_in_s: float | None,
+        *,
+        scopes: Iterable[str] | None = None,
+        by: Principal,
+        request_id: str = "",
     ) -> tuple[str, TokenRecord]:
-        """A new API token, shown this once, and what is kept of it. `expires_in_s` None: it does not expire. Raises InvalidInput."""
+        """A new API token, shown this once, and what is kept of it.
+
+        `expires_in_s` None: it does not expire. `scopes` None: it may do all that its role may.
+
+        Raises:
+            InvalidInput: name, life or scopes.
+            InsufficientScope: a narrowed token makes none that may do more than itself.
+
+        """
         self._may(by, "tokens.write")
-        name = _checked_name(name)
+        name, scopes = _checked_name(name), checked_scopes(scopes)
+        if by.scopes is not None and (scopes is None or not scopes <= by.scopes):
+            raise InsufficientScope("A narrowed token makes no token that may do more than itself; name scopes that it has.")
         token = TOKEN_PREFIX + secrets.token_urlsafe(32)
         expires_at = None if expires_in_s is None else self._clock.now() + _life(expires_in_s)
         async with self._audit.act(by, "token.create", name, request_id=request_id) as noted:
             record = await self._token_store.insert(
-                name, token[:_SHOWN_CHARACTERS], digest(token), role, expires_at=expires_at, created_by=by.name
+                name, token[:_SHOWN_CHARACTERS], digest(token), role, scopes=scopes, expires_at=expires_at, created_by=by.name
             )
             self._token_changed(record)
-            noted.update(target=f"{record.id} {name}", role=role.value, expires_at=str(expires_at))
+            noted.update(
+                target=f"{record.id} {name}", role=role.value, expires_at=str(expires_at), scopes=sorted(scopes) if scopes else "whole role"
+            )
         return token, record
 
     async def list_tokens(self) -> list[TokenRecord]:

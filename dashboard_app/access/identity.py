@@ -260,7 +260,7 @@ class Identity(OwnAccount):
 
     def _known_token(self, record: TokenRecord) -> Known:
         """A row as an entry."""
-        principal = Principal(PrincipalKind.TOKEN, record.name, record.role, session_id=record.token_hash)
+        principal = Principal(PrincipalKind.TOKEN, record.name, record.role, session_id=record.token_hash, scopes=record.scopes)
         return Known(record.token_hash, principal, self._clock.monotonic(), record.expires_at)
 
     async def _account(self, email: str) -> UserRecord | None:

@@ -100,6 +100,12 @@ class Forbidden(Refused):
     code = "forbidden"
 
 
+class InsufficientScope(Forbidden):
+    """This token is narrowed to other things."""
+
+    code = "insufficient_scope"
+
+
 class ProofNeeded(Forbidden):
     """Show again who you are: Your account, in the user menu."""
 

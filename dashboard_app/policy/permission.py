@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from dashboard_app.model.errors import Forbidden, NotSignedIn, ProofNeeded
+from dashboard_app.model.errors import Forbidden, InsufficientScope, NotSignedIn, ProofNeeded
 from dashboard_app.model.user import Principal, PrincipalKind, Role
+from dashboard_app.policy.scopes import covers, scope_of
 
 ACTIONS: Mapping[str, Role | None] = MappingProxyType(
     {
@@ -95,13 +96,26 @@ def require(principal: Principal | None, action: str) -> None:
     Raises:
         NotSignedIn: nobody is signed in and the action is not open.
         Forbidden: the role does not reach, or there is no such action.
+        InsufficientScope: the role reaches, but the token is narrowed to other things.
 
     """
-    if allowed(principal.role if principal else None, action):
-        return
     if principal is None:
-        raise NotSignedIn
-    raise Forbidden(refusal(principal.role, action))
+        if not allowed(None, action):
+            raise NotSignedIn
+        return
+    refused = denial(principal, action)
+    if refused is not None:
+        raise refused
+
+
+def denial(principal: Principal, action: str) -> Forbidden | None:
+    """Why `principal` may not do `action`: the role is judged first, then the scopes of a token. None: it may."""
+    if not allowed(principal.role, action):
+        return Forbidden(refusal(principal.role, action))
+    if covers(principal.scopes, action):
+        return None
+    named = ", ".join(sorted(principal.scopes or ()))
+    return InsufficientScope(f"This needs the scope {scope_of(action)}; this token is narrowed to {named}.")
 
 
 def require_proof(principal: Principal, now: datetime) -> None:

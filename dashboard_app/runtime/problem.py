@@ -21,6 +21,7 @@ _STATUS_OF_CODE: Mapping[str, int] = {
     "not_signed_in": 401,
     "second_factor_needed": 401,
     "forbidden": 403,
+    "insufficient_scope": 403,
     "proof_needed": 403,
     "rate_limited": 429,
     "database_unavailable": 503,

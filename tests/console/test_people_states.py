@@ -115,6 +115,11 @@ async def test_an_admin_makes_a_token_once_and_revokes_it(app):
     await run(state, "revoke")
     assert (state.tokens[0].is_good, state.title, state.failure) == (False, "No token is good", "")
     assert await app.identity.principal_for_token(made) is None
+    await run(state, "make", {"name": "prometheus", "role": "viewer", "scope-metrics": "on", "scope-read": ""})
+    assert (await app.identity.principal_for_token(state.made)).scopes == {"metrics"}
+    assert state.tokens[0].scopes == "metrics"
+    await run(state, "make", {"name": "x", "role": "viewer", "scope-everything": "on"})
+    assert "everything" in state.errors["scopes"]
 
 
 async def test_what_cannot_be_undone_asks_for_the_password_again_after_a_quarter_of_an_hour(app):

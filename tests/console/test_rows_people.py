@@ -63,6 +63,14 @@ def test_disabled_accounts_stand_last_and_do_not_count():
     assert people.users_title(users[:1]) == "1 person can sign in, 1 as admin"
 
 
+def test_a_form_narrows_a_token_to_the_boxes_that_are_ticked():
+    assert people.scopes_of({"name": "x", "scope-read": "on", "scope-metrics": True, "scope-guard": False, "scope-drill": ""}) == [
+        "read",
+        "metrics",
+    ]
+    assert people.scopes_of({"name": "x", "role": "viewer"}) is None
+
+
 def test_a_token_says_until_when_it_is_good_or_since_when_it_is_not():
     def token(number, **over):
         values = {"created_by": "ana", "created_at": NOW, "expires_at": None, "last_used_at": None, "revoked_at": None} | over

@@ -21,6 +21,7 @@ from dashboard_app.console.session import assign
 from dashboard_app.model.errors import InvalidInput, SpillwayError
 from dashboard_app.model.user import Role
 from dashboard_app.policy.permission import allowed
+from dashboard_app.policy.scopes import SCOPES
 
 POLICY = {
     "tokens_state.load": "console.watch",
@@ -87,8 +88,8 @@ class TokensState(rx.State):
         role, lives_s = str(form.get("role", "")), rows.lives_s(str(form.get("expires", "90")))
         try:
             principal = await permitted(self, "tokens.write")
-            name = str(form.get("name", ""))
-            self.made, record = await identity().make_token(name, Role(role) if role in set(Role) else Role.VIEWER, lives_s, by=principal)
+            name, least = str(form.get("name", "")), Role(role) if role in set(Role) else Role.VIEWER
+            self.made, record = await identity().make_token(name, least, lives_s, scopes=rows.scopes_of(form), by=principal)
         except InvalidInput as wrong:
             self.errors = {str(one["field"]): str(one["message"]) for one in wrong.errors}
             return
@@ -187,7 +188,7 @@ def _token(row: rx.Var) -> rx.Component:
         cell(
             "Name", rx.el.b(row.name, class_name="cut", title=row.name), rx.el.small(row.begins, class_name="mono quiet"), class_name="pwho"
         ),
-        cell("Role", row.role),
+        cell("Role", row.role, rx.el.small(row.scopes, class_name="quiet cut", title=row.scopes)),
         cell("Good", sentence(row.state)),
         cell("Last used", sentence(row.used)),
         cell("Made", sentence(row.since), rx.el.small(" by ", row.by, class_name="quiet cut")),
@@ -211,11 +212,36 @@ def _form() -> rx.Component:
                 choice("expires", "Good for", rows.LIVES, nothing, default_value="90"),
                 class_name="fields pfields",
             ),
+            _scopes(),
             rx.el.button("Make the token", type="submit", class_name="btn primary"),
             on_submit=state.make,
             key=state.turn.to_string(),
         ),
         class_name="panel ppanel",
+    )
+
+
+def _scopes() -> rx.Component:
+    """What the token may be narrowed to: a box for each scope."""
+    error = TokensState.errors.get("scopes", "")
+    return rx.el.fieldset(
+        rx.el.legend("Only for"),
+        rx.el.p(
+            rx.cond(error != "", error, "Tick none, and the token may do all that its role may."),
+            class_name=rx.cond(error != "", "fnote bad", "fnote"),
+        ),
+        rx.el.div(
+            *(
+                rx.el.label(
+                    rx.el.input(type="checkbox", name=f"{rows.SCOPE_PREFIX}{name}"),
+                    rx.el.span(rx.el.code(name), rx.el.small(scope.words, class_name="quiet")),
+                )
+                for name, scope in SCOPES.items()
+            ),
+            class_name="pscopes",
+        ),
+        class_name="pscope",
+        custom_attrs={"data-testid": "token-scopes"},
     )
 
 

@@ -9,6 +9,8 @@ from dashboard_app.model.user import Role, User
 from dashboard_app.store.tokens import TokenRecord
 
 ROLES = [(role.value, role.value.capitalize()) for role in Role]
+SCOPE_PREFIX = "scope-"
+"""What the boxes of scopes in a form are called, before the name of their scope."""
 LIVES = [("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("", "Until it is revoked")]
 DAY_S = 86_400
 
@@ -36,6 +38,7 @@ class TokenRow:
     key: str
     name: str
     role: str
+    scopes: str
     begins: str
     state: str
     is_good: bool
@@ -80,6 +83,7 @@ def token_rows(tokens: Sequence[TokenRecord], now: datetime) -> list[TokenRow]:
             key=str(one.id),
             name=one.name,
             role=one.role.value,
+            scopes="all it may" if one.scopes is None else ", ".join(sorted(one.scopes)),
             begins=f"{one.prefix}…",
             state=_state(one, now),
             is_good=one.is_good(now),
@@ -100,6 +104,12 @@ def tokens_title(tokens: Sequence[TokenRecord], now: datetime) -> str:
 def lives_s(days: str) -> float | None:
     """The life that a form asks for, in seconds; None: until it is revoked."""
     return float(days) * DAY_S if days in {key for key, _ in LIVES if key} else None
+
+
+def scopes_of(form: Mapping[str, object]) -> list[str] | None:
+    """The scopes whose boxes are ticked; None when none is: the whole role. A box that was not ticked is missing or false."""
+    ticked = [name.removeprefix(SCOPE_PREFIX) for name, value in form.items() if name.startswith(SCOPE_PREFIX) and value]
+    return ticked or None
 
 
 def _state(token: TokenRecord, now: datetime) -> str:
