@@ -16,9 +16,11 @@ from http.cookies import CookieError, SimpleCookie
 from dashboard_app.access.accounts import TOKEN_PREFIX, digest
 from dashboard_app.access.audit import Audit
 from dashboard_app.access.checker import CHECK_LIMIT_S, Checker
+from dashboard_app.access.federated import Federated
 from dashboard_app.access.known import GOOD_S, SESSION_IDLE, SESSION_LIFE, Known, KnownCredentials
 from dashboard_app.access.login_limit import LoginLimit
-from dashboard_app.access.own_account import OwnAccount, shown_agent
+from dashboard_app.access.oidc_provider import ProviderPerson
+from dashboard_app.access.own_account import shown_agent
 from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.second_factor import SecondFactor
 from dashboard_app.access.vault import Vault
@@ -43,13 +45,13 @@ _MAX_UNWRITTEN = 1000
 _MAX_COOKIE = 200
 
 
-class Identity(OwnAccount):
+class Identity(Federated):
     """Says who asks, signs people in and out, and keeps both working while the database is away."""
 
     def __init__(self, database: Database, settings: Settings, clock: Clock, *, audit: Audit, vault: Vault, passwords: Passwords) -> None:
         """No I/O."""
         limit, factor = LoginLimit(settings.rate_limit_login), SecondFactor(database, vault, clock)
-        super().__init__(database, clock, passwords, audit=audit, limit=limit, factor=factor)
+        super().__init__(database, settings, clock, passwords, audit=audit, limit=limit, factor=factor)
         self._database = database
         self._vault = vault
         is_https = (settings.public_url or "").startswith("https://")
@@ -128,6 +130,24 @@ class Identity(OwnAccount):
             is_right = await self._passwords.matches(record.password_hash if record else None, secret)
             if record is None or not is_right or record.user.disabled:
                 raise NotSignedIn("Email or password is not right.")
+        if record.totp_encrypted is not None:
+            raise SecondFactorNeeded(ticket=self._factor.ticket(record))
+        return await self._begin_session(record, address, shown_agent(user_agent))
+
+    def one_try(self, address: str) -> contextlib.AbstractContextManager[None]:
+        """Inside, one try of this address to sign in is under way; a NotSignedIn counts. Raises RateLimited."""
+        return self._limit.one_try(address)
+
+    async def sign_in_by_provider(self, person: ProviderPerson, address: str, user_agent: str = "", *, request_id: str = "") -> str:
+        """The value of a new session cookie for somebody whom the identity provider let in.
+
+        Raises:
+            ProviderRefused: there is no account for this person, and none is made.
+            SecondFactorNeeded: a code of the account's own app is asked for, too.
+            DatabaseUnavailable: the database is away.
+
+        """
+        record = await self.account_of(person, request_id=request_id)
         if record.totp_encrypted is not None:
             raise SecondFactorNeeded(ticket=self._factor.ticket(record))
         return await self._begin_session(record, address, shown_agent(user_agent))

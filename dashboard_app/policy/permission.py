@@ -132,7 +132,7 @@ def require_proof(principal: Principal, now: datetime) -> None:
     if principal.proved_at is None or now - principal.proved_at > PROOF_GOOD_FOR:
         raise ProofNeeded(
             "This cannot be undone, and you last showed more than 15 minutes ago who you are. "
-            "Enter your password on Your account, in the user menu; then do it again."
+            "Show it on Your account, in the user menu; then do it again."
         )
 
 

@@ -126,7 +126,7 @@ async def test_what_cannot_be_undone_asks_for_the_password_again_after_a_quarter
     state, account = await app.page(TokensState, "/tokens"), await app.page(AccountState, "/account")
     app.parts.clock.tick(901)
     await run(state, "make", {"name": "ci", "role": "viewer"})
-    assert ("Enter your password on Your account" in state.failure, state.made) == (True, "")
+    assert ("Show it on Your account" in state.failure, state.made) == (True, "")
     await run(account, "prove", {"password": "wrong"})
     assert account.errors["password"].startswith("This is not right.")
     account.router = state.router  # the same session
