@@ -41,6 +41,7 @@ class Federated(OwnAccount):
         self._identity_store = IdentityStore(database)
         default = Role(settings.oidc_default_role) if settings.oidc_default_role != "none" else None
         self._rules = RoleRules(settings.oidc_role_claim or "", parse_role_map(settings.oidc_role_map or ""), default)
+        self._issuer = (settings.oidc_issuer or "").rstrip("/")
         self._links_by_email = settings.oidc_link_by_email
 
     async def account_of(self, person: ProviderPerson, *, request_id: str = "") -> UserRecord:
@@ -80,11 +81,12 @@ class Federated(OwnAccount):
         async with self._audit.act(by, "session.prove", by.name, request_id=request_id, details=_by(person)):
             await self._proved(by.session_id)
 
-    async def ways_in(self, by: Principal, issuer: str | None) -> tuple[bool, bool]:
-        """Whether this person has a password, and whether the provider of `issuer` knows them. Raises Forbidden for a token."""
+    async def ways_in(self, by: Principal) -> tuple[bool, bool]:
+        """Whether this person has a password, and whether the provider of the settings knows them. Raises Forbidden for a token."""
         user_id = person_id(by)
         record = await self._user_store.by_id(user_id)
-        return bool(record.password_hash), issuer is not None and await self._identity_store.has_any(user_id, issuer)
+        is_known = self._issuer != "" and await self._identity_store.has_any(user_id, self._issuer)
+        return bool(record.password_hash), is_known
 
     async def _tied_by_email(self, person: ProviderPerson, request_id: str) -> UserRecord | None:
         """The account that has this person's email, tied to them from now on; None when nobody has it.

@@ -250,7 +250,7 @@ def _person(issuer: str, claims: Mapping[str, Any]) -> ProviderPerson:
     if not isinstance(subject, str) or not (0 < len(subject) <= _MOST_SUBJECT and subject.isascii() and subject.isprintable()):
         raise ProviderRefused("not_ours", "the subject is not a short ASCII text")
     return ProviderPerson(
-        issuer=issuer,
+        issuer=issuer.rstrip("/"),
         subject=subject,
         email=_text(claims.get("email")),
         is_email_verified=verified if isinstance(verified, bool) else None,

@@ -66,6 +66,8 @@ ACTIONS: Mapping[str, Role | None] = MappingProxyType(
 
 PROOF_GOOD_FOR = timedelta(minutes=15)
 """How long a sign-in, or a password entered again, is enough for what cannot be undone."""
+PROOF_ASKED = "Show it on Your account"
+"""What a refusal for want of a proof says; pages put a link behind it."""
 PUBLIC_HEALTH_ACTIONS = frozenset({"health.ping", "pool.status"})
 """Open when PUBLIC_HEALTH is true; else they need what `least_role` says."""
 
@@ -129,11 +131,16 @@ def require_proof(principal: Principal, now: datetime) -> None:
     """
     if principal.kind is not PrincipalKind.USER or not principal.session_id:
         return
-    if principal.proved_at is None or now - principal.proved_at > PROOF_GOOD_FOR:
+    if not is_proved(principal, now):
         raise ProofNeeded(
             "This cannot be undone, and you last showed more than 15 minutes ago who you are. "
-            "Show it on Your account, in the user menu; then do it again."
+            f"{PROOF_ASKED}, in the user menu; then do it again."
         )
+
+
+def is_proved(principal: Principal, now: datetime) -> bool:
+    """True when somebody showed within 15 minutes who they are."""
+    return principal.proved_at is not None and now - principal.proved_at <= PROOF_GOOD_FOR
 
 
 def refusal(role: Role, action: str) -> str:

@@ -359,7 +359,7 @@ async def test_who_has_no_password_shows_again_who_they_are_at_the_provider(site
     async with site.browser() as client:
         await journey(client, provider, "ben")
         ben = await person_of(site, client)
-        assert await site.identity.ways_in(ben, provider.issuer) == (False, True)
+        assert await site.identity.ways_in(ben) == (False, True)
         site.clock.tick(901)
         with pytest.raises(ProofNeeded):
             require_proof(await person_of(site, client), site.clock.now())

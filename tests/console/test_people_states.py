@@ -136,6 +136,19 @@ async def test_what_cannot_be_undone_asks_for_the_password_again_after_a_quarter
     assert (state.failure, state.made.startswith("spw_")) == ("", True)
 
 
+async def test_what_came_of_a_proof_at_the_provider_is_said_when_one_is_back(app):
+    state = await app.page(AccountState, "/account?oidc=not_fresh")
+    assert state.failure == "Single sign-on did not ask who you are. Sign out there first, or enter your password."
+    assert (state.has_password, state.provider, state.no_password) == (True, "", "")
+    state = await app.page(AccountState, "/account?oidc=<b>")
+    assert state.failure == ""
+    state = await app.page(AccountState, "/account?proved=1")
+    assert state.result.startswith("You have shown who you are")
+    context.console().clock.tick(901)
+    await run(state, "load")
+    assert state.result == ""
+
+
 async def test_a_second_factor_is_set_up_and_taken_away(app):
     state = await app.page(AccountState, "/account", Role.VIEWER)
     assert (state.has_factor, state.factor.startswith("Off")) == (False, True)

@@ -41,6 +41,13 @@ def test_the_title_and_the_end_say_how_many():
     ]
 
 
+def test_without_a_password_the_provider_is_named():
+    assert account.way_words("Example ID").startswith("You sign in with Example ID and have no password here.")
+    assert account.way_words("").startswith("You sign in with a link of an admin")
+    assert account.factor_words(None, "Example ID").startswith("Off: Example ID alone lets you in.")
+    assert account.factor_words(2).endswith("2 recovery codes left.")
+
+
 def test_a_proof_says_until_when_it_is_enough():
     assert plain(account.proof_words(NOW, NOW)).endswith("again from 14:17:11 on.")
     assert plain(account.proof_words(NOW, NOW + timedelta(minutes=16))).endswith("It was at 14:02:11.")
