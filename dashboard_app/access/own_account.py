@@ -2,7 +2,8 @@
 
 import re
 
-from dashboard_app.access.accounts import COMMAND_LINE, Accounts
+from dashboard_app.access.accounts import Accounts
+from dashboard_app.access.api_tokens import COMMAND_LINE
 from dashboard_app.access.audit import Audit
 from dashboard_app.access.known import SESSION_IDLE
 from dashboard_app.access.login_limit import LoginLimit

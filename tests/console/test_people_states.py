@@ -9,7 +9,7 @@ import pytest
 from dashboard_app.console import context
 from dashboard_app.console.pages.account_state import AccountState
 from dashboard_app.console.pages.tokens import TokensState
-from dashboard_app.console.pages.users import UsersState
+from dashboard_app.console.pages.users_state import UsersState
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Role

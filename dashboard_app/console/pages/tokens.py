@@ -14,13 +14,13 @@ from dashboard_app.console.components.refocus import refocus
 from dashboard_app.console.components.refused import refused
 from dashboard_app.console.components.shell import shell
 from dashboard_app.console.context import console, identity
+from dashboard_app.console.pages.admin_list import AdminList
 from dashboard_app.console.pages.pool_cleanup import permitted
-from dashboard_app.console.pages.shell_state import ShellState, enter, fill
+from dashboard_app.console.pages.shell_state import ShellState, fill
 from dashboard_app.console.rows import people as rows
 from dashboard_app.console.session import assign
 from dashboard_app.model.errors import InvalidInput, SpillwayError
 from dashboard_app.model.user import Role
-from dashboard_app.policy.permission import allowed
 from dashboard_app.policy.scopes import SCOPES
 
 POLICY = {
@@ -34,40 +34,17 @@ POLICY = {
 """Event handler → the action it needs. Loading answers a viewer with the reason."""
 
 
-class TokensState(rx.State):
+class TokensState(AdminList, rx.State):
     """The tokens without their secrets. `made` is shown once and leaves with the next act."""
 
-    is_refused: bool = False
     tokens: list[rows.TokenRow] = []  # noqa: RUF012 - Reflex copies a state's defaults
-    title: str = ""
     made: str = ""
-    result: str = ""
-    failure: str = ""
-    errors: dict[str, str] = {}  # noqa: RUF012 - as above
-    is_asking: bool = False
     asked_name: str = ""
-    turn: int = 0
-    """Grows when the fields must be empty again."""
-
-    _asked: str = ""
 
     @rx.event
     async def load(self) -> None:
         """Show the tokens to an admin."""
-        principal = await enter(self, "tokens")
-        if principal is None:
-            return
-        assign(
-            self,
-            is_refused=not allowed(principal.role, "tokens.read"),
-            tokens=[],
-            made="",
-            result="",
-            failure="",
-            errors={},
-            is_asking=False,
-        )
-        if not self.is_refused:
+        if await self._enters("tokens", "tokens.read", tokens=[], made=""):
             await self._read()
 
     async def _read(self) -> None:
@@ -84,7 +61,7 @@ class TokensState(rx.State):
     @rx.event
     async def make(self, form: dict[str, Any]) -> None:
         """A new token, shown this once."""
-        assign(self, made="", result="", failure="", errors={})
+        self._begin(made="")
         role, lives_s = str(form.get("role", "")), rows.lives_s(str(form.get("expires", "90")))
         try:
             principal = await permitted(self, "tokens.write")
@@ -109,17 +86,12 @@ class TokensState(rx.State):
             assign(self, asked_name=found.name, is_asking=True)
 
     @rx.event
-    def set_asking(self, is_open: bool) -> None:
-        """Close the question; only a row opens it."""
-        if not is_open:
-            self.is_asking = False
-
-    @rx.event
     async def revoke(self) -> None:
         """Take the power of the token that was asked about."""
         if not self.is_asking:
             return
-        assign(self, is_asking=False, made="", result="", failure="")
+        self.is_asking = False
+        self._begin(made="")
         try:
             record = await identity().revoke_token(int(self._asked), by=await permitted(self, "tokens.write"))
         except SpillwayError as problem:
