@@ -88,6 +88,10 @@ class Federated(OwnAccount):
         is_known = self._issuer != "" and await self._identity_store.has_any(user_id, self._issuer)
         return bool(record.password_hash), is_known
 
+    async def tied_users(self) -> frozenset[int]:
+        """The accounts that the provider of the settings knows, by id."""
+        return await self._identity_store.tied(self._issuer) if self._issuer else frozenset()
+
     async def _tied_by_email(self, person: ProviderPerson, request_id: str) -> UserRecord | None:
         """The account that has this person's email, tied to them from now on; None when nobody has it.
 

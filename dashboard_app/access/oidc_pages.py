@@ -82,7 +82,7 @@ class OidcPages:
         """Off to the provider; to its own host first, when the request came by another name of this server: cookies are per host."""
         next_path = _bounded(visit.local_path(request.query_params.get("next", "/")))
         proves = bool(request.query_params.get("prove"))
-        if request.headers.get("host", "").lower() != self._home.netloc.lower():
+        if not self._is_at_home(request.headers.get("host", "")):
             return _see_other(
                 f"{self._home.scheme}://{self._home.netloc}{START}?{'prove=1&' if proves else ''}next={quote(next_path, safe='/')}"
             )
@@ -153,6 +153,11 @@ class OidcPages:
             raise ProviderRefused("somebody_else", "the session is another one now")
         await self._identity.prove_by_provider(by, person, asked.at, request_id=request.scope[visit.REQUEST_ID])
         return _see_other(asked.next_path)
+
+    def _is_at_home(self, host: str) -> bool:
+        """True for the host that the provider sends people back to; browsers leave a port out that goes without saying."""
+        usual = ":443" if self._home.scheme == "https" else ":80"
+        return host.lower().removesuffix(usual) == self._home.netloc.lower().removesuffix(usual)
 
     def _asked(self, request: Request) -> _Asked | None:
         """What this browser asked for, when the answer's state is that of its cookie, for the first time and in time."""

@@ -17,7 +17,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "email_taken": "There is an account with your email already, and it is not tied to {name}. Sign in with its password, or ask an admin.",
         "no_email": "{name} tells no verified email of you. Ask an admin.",
         "somebody_else": "{name} let somebody else in than who is signed in here.",
-        "not_fresh": "{name} did not ask who you are. Sign out there first, or enter your password.",
+        "not_fresh": "{name} did not ask who you are. Sign out there first, then try again.",
     }
 )
 """Reason → sentence."""

@@ -39,6 +39,15 @@ class IdentityStore:
 
         return await self._database.on_control(work)
 
+    async def tied(self, issuer: str) -> frozenset[int]:
+        """The ids of all accounts that are tied to somebody of this provider."""
+        wanted = select(user_identities.c.user_id).where(user_identities.c.issuer == issuer)
+
+        async def work(connection: AsyncConnection) -> frozenset[int]:
+            return frozenset((await connection.execute(wanted)).scalars())
+
+        return await self._database.on_control(work)
+
     async def tie(self, issuer: str, subject: str, user_id: int) -> None:
         """Tie an account to a person of the provider. Raises Conflict when that person is tied to one already."""
 

@@ -260,6 +260,15 @@ async def test_who_comes_by_another_name_of_this_server_goes_by_the_registered_o
         assert await there(client, "?next=/pool%3Fa%3D1") == f"{HOME}/oidc/start?next=/pool%3Fa%3D1"
 
 
+async def test_a_port_that_goes_without_saying_is_no_other_name(site_of, provider):
+    at_home = "https://spillway.example.org"
+    async with site_of(provider.settings, public_url=f"{at_home}:443") as site, site.browser(at_home) as client:
+        answer = await client.get("/oidc/start")
+        assert answer.headers["location"].startswith(f"{provider.issuer}/authorize?")
+        assert answer.headers["set-cookie"].startswith("__Host-spillway_oidc=")
+        assert "; Secure" in answer.headers["set-cookie"]
+
+
 async def test_while_the_provider_is_away_the_password_still_works(site_of, provider):
     gone = f"http://127.0.0.1:{free_port()}"
     async with site_of(provider.settings, oidc_issuer=gone) as site, site.browser() as client:

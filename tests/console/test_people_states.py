@@ -138,7 +138,7 @@ async def test_what_cannot_be_undone_asks_for_the_password_again_after_a_quarter
 
 async def test_what_came_of_a_proof_at_the_provider_is_said_when_one_is_back(app):
     state = await app.page(AccountState, "/account?oidc=not_fresh")
-    assert state.failure == "Single sign-on did not ask who you are. Sign out there first, or enter your password."
+    assert state.failure == "Single sign-on did not ask who you are. Sign out there first, then try again."
     assert (state.has_password, state.provider, state.no_password) == (True, "", "")
     state = await app.page(AccountState, "/account?oidc=<b>")
     assert state.failure == ""

@@ -66,6 +66,7 @@ def test_disabled_accounts_stand_last_and_do_not_count():
         ("1", True, 2, "14:02:11"),
         ("2", False, 0, "never"),
     ]
+    assert [row.email for row in people.user_rows(users, {}, 1, {3}) if row.is_tied] == ["bo@example.org"]
     assert people.users_title(users) == "2 people can sign in, 1 as admin"
     assert people.users_title(users[:1]) == "1 person can sign in, 1 as admin"
 

@@ -66,9 +66,12 @@ def _person(row: rx.Var) -> rx.Component:
             "Account",
             rx.el.b(row.email, class_name="cut", title=row.email),
             rx.cond(row.is_disabled, rx.el.span("disabled", class_name="badge t-off"), rx.el.small(row.name, class_name="quiet cut")),
+            rx.cond(row.is_tied, rx.el.small("by ", state.provider, class_name="quiet cut"), rx.fragment()),
             class_name="pwho",
         ),
-        cell("Role", role),
+        cell(
+            "Role", role, rx.cond(row.is_tied & state.gives_roles, rx.el.small("until the next sign-in", class_name="quiet"), rx.fragment())
+        ),
         cell("Last sign-in", sentence(row.last_sign_in)),
         cell("Sessions", rx.el.span(row.sessions.to_string(), class_name="num")),
         rx.el.span(

@@ -38,6 +38,10 @@ class UsersState(AdminList, rx.State):
     link: str = ""
     link_note: str = ""
     asked_email: str = ""
+    provider: str = ""
+    """What the identity provider is called."""
+    gives_roles: bool = False
+    """Whether it gives the roles of those whom it knows."""
 
     @rx.event
     async def load(self) -> None:
@@ -50,11 +54,14 @@ class UsersState(AdminList, rx.State):
         try:
             principal = await permitted(self, "users.read")
             users, sessions = await identity().list_users(), await identity().open_sessions()
+            tied = await identity().tied_users()
         except SpillwayError as problem:
             assign(self, failure=f"The accounts could not be read. {words.told(problem)}", title="Accounts")
             return
         self.turn += 1
-        assign(self, people=rows.user_rows(users, sessions, principal.user_id), title=rows.users_title(users))
+        settings = console().settings
+        assign(self, provider=settings.oidc_name, gives_roles=settings.oidc_role_claim is not None)
+        assign(self, people=rows.user_rows(users, sessions, principal.user_id, tied), title=rows.users_title(users))
 
     async def _act(self, key: str, act: Any) -> None:
         """Do something to the account behind `key`, and say what it came to. `act(principal, user)` gives the sentence."""

@@ -1,6 +1,7 @@
 """Accounts and API tokens as rows. Pure."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +18,7 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
-    """One account. `key` is its id as text."""
+    """One account. `key` is its id as text; `is_tied`: the identity provider knows it."""
 
     key: str
     email: str
@@ -26,6 +27,7 @@ class UserRow:
     is_disabled: bool
     is_self: bool
     has_second_factor: bool
+    is_tied: bool
     last_sign_in: str
     sessions: int
     since: str
@@ -47,8 +49,10 @@ class TokenRow:
     since: str
 
 
-def user_rows(users: Sequence[User], sessions: Mapping[int, int], self_id: int | None) -> list[UserRow]:
-    """The accounts, disabled ones last, else by email."""
+def user_rows(
+    users: Sequence[User], sessions: Mapping[int, int], self_id: int | None, tied: AbstractSet[int] = frozenset()
+) -> list[UserRow]:
+    """The accounts, disabled ones last, else by email. `tied`: those that the identity provider knows."""
     ordered = sorted(users, key=lambda user: (user.disabled, user.email.lower()))
     return [
         UserRow(
@@ -59,6 +63,7 @@ def user_rows(users: Sequence[User], sessions: Mapping[int, int], self_id: int |
             is_disabled=user.disabled,
             is_self=user.id == self_id,
             has_second_factor=user.has_second_factor,
+            is_tied=user.id in tied,
             last_sign_in=words.clock(user.last_sign_in_at) if user.last_sign_in_at else "never",
             sessions=sessions.get(user.id, 0),
             since=words.clock(user.created_at),
