@@ -41,6 +41,7 @@ from dashboard_app.console.pages import (
     sources_state,
     tokens,
     users,
+    users_state,
     wall,
 )
 from dashboard_app.settings import load_settings
@@ -65,7 +66,7 @@ PAGES = {
     "events": Page("/events", "Events", events.page, events_state.EventsState, events_state),
     "alerts": Page("/alerts", "Alerts", alerts.page, alerts_state.AlertsState, alerts_state),
     "audit": Page("/audit", "Audit", audit.page, audit.AuditState, audit),
-    "users": Page("/users", "Users", users.page, users.UsersState, users),
+    "users": Page("/users", "Users", users.page, users_state.UsersState, users_state),
     "tokens": Page("/tokens", "API tokens", tokens.page, tokens.TokensState, tokens),
     "account": Page("/account", "Your account", account.page, account_state.AccountState, account_state),
     "settings": Page("/settings", "Settings", settings.page, settings_state.SettingsState, settings_state),

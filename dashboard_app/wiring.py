@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from dashboard_app.access.audit import Audit
 from dashboard_app.access.gate import Gate
 from dashboard_app.access.identity import Identity
+from dashboard_app.access.oidc_pages import OidcPages
+from dashboard_app.access.oidc_provider import Provider
 from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.permit import Permit
 from dashboard_app.access.sign_in import SignIn
@@ -71,6 +73,7 @@ class App:
         self.vault = Vault(settings)
         self.audit = Audit(self.database, settings.data_dir, self.clock)
         self.identity = Identity(self.database, settings, self.clock, audit=self.audit, vault=self.vault, passwords=Passwords())
+        self.provider = Provider(settings, self.clock) if settings.oidc_issuer is not None else None
         self.guard = PoolGuard(
             self.database.engine,
             _guard_limits(settings),
@@ -133,7 +136,8 @@ class App:
             else:
                 await pages(scope, receive, send)
 
-        pages_without_session = SignIn(self.identity, self.audit, self.settings.environment, self.database.ping)
+        oidc = OidcPages(self.provider, self.identity, self.vault, self.clock) if self.provider is not None else None
+        pages_without_session = SignIn(self.identity, self.audit, self.settings.environment, self.database.ping, oidc=oidc)
         self._gate = Gate(
             by_path,
             identity=self.identity,
@@ -324,6 +328,8 @@ class App:
         await self.sources.probing.close()
         await self.alerts.evaluator.close()
         await self.identity.close()
+        if self.provider is not None:
+            await self.provider.close()
         await self.audit.close()
         await self.database.close()
 

@@ -100,6 +100,7 @@ def test_an_account_is_added_changed_locked_out_and_let_in_again(spillway):
         (("token", "create", "--name", "x", "--role", "viewer", "--expires", "soon"), "", 2),
         (("token", "create", "--name", "", "--role", "viewer"), "", 1),
         (("token", "create", "--name", "x", "--role", "viewer", "--expires", "9999999w"), "", 1),
+        (("token", "create", "--name", "x", "--role", "viewer", "--scope", "everything"), "", 1),
         (("token", "revoke", "nothing"), "", 1),
         (("sources", "add", "x", "--username", "u"), "", 2),
         (("sources", "add", "x", "--host", "h", "--username", "u", "--port", "0"), "", 2),
@@ -131,12 +132,14 @@ def test_a_file_of_bytes_is_no_list_of_sources(spillway):
 
 
 def test_a_token_is_alone_on_stdout_and_loses_its_power_by_name(spillway):
-    made = spillway("token", "create", "--name", "ci", "--role", "viewer", "--expires", "90d")
+    made = spillway("token", "create", "--name", "ci", "--role", "viewer", "--expires", "90d", "--scope", "read", "--scope", "metrics")
     assert made.exit_code == 0
     token = made.stdout.removesuffix("\n")
     assert token.startswith("spw_")
     assert len(token.split()) == 1
-    assert token not in spillway("token", "list").stdout
+    listed = spillway("token", "list").stdout
+    assert token not in listed
+    assert "metrics,read" in listed
     assert "Revoked" in spillway("token", "revoke", "ci").stdout
     assert "revoked" in spillway("token", "list").stdout
 

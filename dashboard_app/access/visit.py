@@ -32,7 +32,7 @@ _ASSET_SUFFIXES = frozenset(
 )
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _MAX_NEXT = 2000
-_OWN_PAGES = ("/login", "/logout", "/setup", "/password")
+_OWN_PAGES = ("/login", "/logout", "/setup", "/password", "/oidc/start", "/oidc/callback")
 
 
 def is_api(path: str) -> bool:

@@ -61,6 +61,7 @@ class Principal:
     """Who asks, as far as rights and the audit are concerned.
 
     `session_id` is the hex of a hash, of the session or of the token, never itself. `proved_at`: when a person last entered the password.
+    `scopes` narrow a token; None: it may do all that its role may.
     """
 
     kind: PrincipalKind
@@ -69,3 +70,4 @@ class Principal:
     user_id: int | None = None
     session_id: str = ""
     proved_at: datetime | None = None
+    scopes: frozenset[str] | None = None

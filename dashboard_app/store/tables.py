@@ -129,6 +129,7 @@ api_tokens = Table(
     _at("expires_at", nullable=True),
     _at("last_used_at", nullable=True),
     _at("revoked_at", nullable=True),
+    Column("scopes", ARRAY(Text)),
 )
 
 setup_links = Table(
@@ -146,6 +147,15 @@ recovery_codes = Table(
     Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("code_hash", String(64), primary_key=True),
     _at("used_at", nullable=True),
+)
+
+user_identities = Table(
+    "user_identities",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    _at("created_at", stamped=True),
 )
 
 account_links = Table(

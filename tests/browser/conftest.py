@@ -16,6 +16,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.conftest import program
 from tests.instance import ADMIN_EMAIL, ADMIN_PASSWORD, PLAIN, Instance, running
+from tests.oidc_provider import RunningProvider, running_provider
 
 BANNER_S = 30
 PLAN = {f"{lane}_{pause}": ms for lane in ("health", "metrics") for pause, ms in (("stagger_ms", 20), ("batch_delay_ms", 100))}
@@ -93,9 +94,16 @@ def visit(chromium: Browser) -> Callable[..., contextlib.AbstractAsyncContextMan
 
 
 @pytest.fixture(scope="package")
-def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+def identity_provider() -> Iterator[RunningProvider]:
+    """What `backend` lets people sign in with beside a password."""
+    with running_provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="package")
+def backend(tmp_path_factory: pytest.TempPathFactory, identity_provider: RunningProvider) -> Iterator[Instance]:
     """One instance with its fleet and its drills, its own console in process; a viewer beside the admin."""
-    with running(tmp_path_factory.mktemp("backend") / "data", **QUICK) as instance:
+    with running(tmp_path_factory.mktemp("backend") / "data", **QUICK, **identity_provider.settings) as instance:
         instance.cli("user", "add", "vera@example.org", "--role", "viewer", stdin=PASSWORD)
         yield instance
 

@@ -1,6 +1,8 @@
 """What the handlers of `/jobs` do, with a server of fixed answers."""
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -9,7 +11,8 @@ from dashboard_app.console.client.jobs import JobCalls
 from dashboard_app.console.client.shared import FRESH_S
 from dashboard_app.console.pages.jobs_state import JobsState
 from dashboard_app.model.clock import ManualClock
-from dashboard_app.model.errors import BackendFailed, NotFound
+from dashboard_app.model.errors import BackendFailed, NotFound, ProofNeeded
+from dashboard_app.model.user import PrincipalKind
 from tests.console.fake_console import ANA, VIC, FakeConsole, FakeIdentity
 from tests.console.state_pages import opened_at, run
 from tests.console.test_rows_jobs import STATS, item
@@ -79,6 +82,14 @@ async def opened(path="/jobs") -> JobsState:
     state = await opened_at(path).get_state(JobsState)
     await run(state, "load")
     return state
+
+
+async def test_deleting_a_dead_letter_asks_a_session_for_a_fresh_proof(fake, server):
+    stale = replace(ANA, kind=PrincipalKind.USER, session_id="s", proved_at=fake.clock.now() - timedelta(minutes=16))
+    before = len(server.calls)
+    with pytest.raises(ProofNeeded):
+        await fake.jobs.discard(stale, 1)
+    assert len(server.calls) == before
 
 
 async def test_the_page_shows_the_ledger_the_counts_and_the_newest_jobs(fake):

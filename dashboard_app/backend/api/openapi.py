@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 
 from dashboard_app.backend.api.problem_schema import FieldError, Problem
 from dashboard_app.policy.permission import least_role
+from dashboard_app.policy.scopes import scope_of
 from dashboard_app.runtime.routing import ACTION_KEY
 
 COOKIE = "spillway_session"
@@ -23,6 +24,12 @@ def _problem(description: str, *, retry: bool = False) -> dict[str, Any]:
     if retry:
         said["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds until it is worth trying again."}}
     return said
+
+
+def _scope_words(action: str) -> str:
+    """What a narrowed token needs for `action`."""
+    scope = scope_of(action)
+    return f"; of a token that is narrowed the scope `{scope}`" if scope else ""
 
 
 def describe(app: FastAPI, *, public_health: bool) -> dict[str, Any]:
@@ -56,9 +63,13 @@ def _complete(path: str, method: str, operation: dict[str, Any], *, public_healt
     needed = least_role(operation[ACTION_KEY], public_health=public_health)
     operation["security"] = [] if needed is None else [{"token": []}, {"session": []}]
     if needed is not None:
-        operation["description"] = f"{operation.get('description', '')}\n\nNeeds the role {needed.value}.".strip()
+        operation["description"] = (
+            f"{operation.get('description', '')}\n\nNeeds the role {needed.value}{_scope_words(operation[ACTION_KEY])}.".strip()
+        )
         responses["401"] = _problem("Nobody is signed in.")
-        responses["403"] = _problem("The role does not reach.")
+        responses["403"] = _problem(
+            "The role does not reach (`forbidden`), or the token is narrowed to other things (`insufficient_scope`)."
+        )
     if "{" in path:
         responses["404"] = _problem("There is no such thing.")
     if operation.get("parameters") or "requestBody" in operation:
