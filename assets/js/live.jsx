@@ -127,10 +127,15 @@ export function Sentence({ text, element = "span", ...rest }) {
 }
 
 // Leaves the app by a full page load: the session has ended, or the page is not part of it.
-export function GoTo({ to }) {
+export function SignInAgain() {
   useEffect(() => {
-    window.location.assign(to);
-  }, [to]);
+    const leave = () => {
+      const here = window.location.pathname + window.location.search;
+      window.location.assign(`/login?expired=1&next=${encodeURIComponent(here)}`);
+    };
+    const timer = setTimeout(leave, 1000);
+    return () => clearTimeout(timer);
+  }, []);
   return null;
 }
 
