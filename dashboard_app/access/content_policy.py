@@ -40,6 +40,6 @@ def page_policy(host: str, inline: Inline) -> str:
     """The policy of the console's pages at `host`, which was checked: nothing from elsewhere, no eval, no inline text that the build did not write."""
     scripts, styles = " ".join(inline.scripts), " ".join((_EMPTY_STYLE, *inline.styles))
     return (
-        f"default-src 'none'; script-src 'self' {scripts}; style-src 'self' {styles}; img-src 'self'; font-src 'self'; "
+        f"default-src 'none'; script-src 'self' {scripts}; style-src 'self' {styles}; img-src 'self' data:; font-src 'self'; "
         f"connect-src 'self' ws://{host} wss://{host}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )

@@ -68,6 +68,7 @@ class Probing:
         recall: Recall,
         clock: Clock,
         *,
+        resolver: Resolver,
         probe_timeout_s: float,
         breakers: Breakers | None = None,
     ) -> None:
@@ -79,7 +80,7 @@ class Probing:
         self._recall = recall
         self._clock = clock
         self._limit_s = probe_timeout_s
-        self._resolver = Resolver()
+        self._resolver = resolver
         self._lanes = Lanes()
         self._probes: dict[int, Probe] = {}
         self._flights = Flights(clock, SHARED_S)
