@@ -34,8 +34,11 @@ class Resolver:
                 The time limit is the caller's.
 
         """
-        addresses = (host,) if _is_address(host) else await self._looked_up(host)
-        if not is_own and (reason := self.refusal(host, addresses)):
+        reason = "" if is_own else self.refusal(host)
+        if not reason:
+            addresses = (host,) if _is_address(host) else await self._looked_up(host)
+            reason = "" if is_own else self.refusal(host, addresses)
+        if reason:
             raise ProbeFailed(f"Not connected: {reason}", step=NAME_STEP)
         return addresses
 
