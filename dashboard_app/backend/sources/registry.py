@@ -15,6 +15,7 @@ from dashboard_app.model.errors import Conflict, DatabaseUnavailable, NotFound
 from dashboard_app.model.health import Health, HealthStatus
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.source import OWN_SOURCE_ID, Page, Source, SourceKind, SourceSettings, SourceView
+from dashboard_app.runtime.logs import protect_password
 from dashboard_app.store.address import DatabaseAddress
 from dashboard_app.store.sources import OWN_NAME, PageQuery, SourceStore, StoredSource
 
@@ -181,7 +182,11 @@ class Sources:
         stored = self._stored(source_id)
         if source_id == OWN_SOURCE_ID:
             return self._address().password
-        return self._vault.decrypt(stored.password_encrypted) if stored.password_encrypted else Secret("")
+        if not stored.password_encrypted:
+            return Secret("")
+        password = self._vault.decrypt(stored.password_encrypted)
+        protect_password(password)
+        return password
 
     def target(self, source_id: int) -> Target:
         """What a probe of this source connects to. Source 1: Spillway's own address, as it is now."""
