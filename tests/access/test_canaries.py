@@ -41,9 +41,15 @@ def forms(secret: str) -> set[bytes]:
     return whole
 
 
-def found(text: bytes, planted: dict[str, str]) -> list[tuple[str, bytes]]:
-    """Which secrets stand in `text`, and how they are written there."""
-    return [(name, form) for name, secret in planted.items() for form in forms(secret) if form in text]
+def needles(planted: dict[str, str]) -> list[tuple[str, bytes]]:
+    """Every form of every secret, with its name."""
+    return [(name, form) for name, secret in planted.items() for form in forms(secret)]
+
+
+def found(text: bytes, wanted: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """Which of them stand in `text`."""
+    dense = _ZEROS.sub(b"\0", text)  # pages of a database are mostly empty
+    return [(name, form) for name, form in wanted if form in dense]
 
 
 @pytest.mark.parametrize("secret", [f"canary{ODD}12345678", "spw_0123456789abcdefABCDEF"])
@@ -64,8 +70,8 @@ def test_the_search_finds_a_secret_however_it_is_written(secret):
         pickle.dumps({"a": secret}),
     ]
     for way in ways:
-        assert found(b"before " + way + b" after", {"it": secret}), way
-    assert not found(b"nothing of the sort", {"it": secret})
+        assert found(b"before " + way + b" after", needles({"it": secret})), way
+    assert not found(b"nothing of the sort", needles({"it": secret}))
 
 
 class Witness:
@@ -95,6 +101,7 @@ def plant(log: Path) -> dict[str, str]:
     return chosen | {"setup link": match[1]}
 
 
+_ZEROS = re.compile(rb"\0{9,}")
 HANDLERS = "reflex___state____state.dashboard_app___console___pages___{}____{}.{}"
 
 
@@ -238,11 +245,12 @@ async def _dump(instance: Instance) -> bytes:
 
 
 def _files(instance: Instance) -> list[Path]:
-    """What lies in DATA_DIR and in the folder of its server; not the password file of the server itself, which only its owner reads."""
+    """What lies in DATA_DIR and in the folder of its server, but for databases that nobody uses and for the server's own password, which only its owner reads."""
     pointer = instance.data_dir / "embedded.place"
     folders = [instance.data_dir, *([Path(pointer.read_text().strip())] if pointer.is_file() else [])]
-    skipped = {"serve.log", "embedded.password"}
-    return [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.name not in skipped]
+    skipped, templates = {"serve.log", "embedded.password"}, ("base/1", "base/4", "base/5")
+    paths = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.name not in skipped]
+    return [path for path in paths if not path.parent.as_posix().endswith(templates)]
 
 
 def _visible(instance: Instance) -> bytes:
@@ -285,7 +293,6 @@ async def test_no_planted_secret_is_found_anywhere_but_where_it_belongs(tmp_path
             ):
                 api.get(path)
         _pages(witness, cookie)
-        instance.cli("doctor")
         dump = await _dump(instance)
         places = {
             "log": instance.log.read_bytes().replace(at_start, b"", 1),
@@ -299,5 +306,6 @@ async def test_no_planted_secret_is_found_anywhere_but_where_it_belongs(tmp_path
         places["log at the end"] = instance.log.read_bytes().replace(at_start, b"", 1)
     assert len(places["log"]) > 10_000, "it was at its most talkative"
     assert len(witness.heard) > 40
-    hits = {place: [(name, form[:60]) for name, form in found(text, planted)] for place, text in places.items()}
+    wanted = needles(planted)
+    hits = {place: found(text, wanted) for place, text in places.items()}
     assert {place: names for place, names in hits.items() if names} == {}
