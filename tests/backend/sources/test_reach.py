@@ -6,11 +6,14 @@ import time
 
 import pytest
 
+from dashboard_app.backend.sources.assembly import build_sources
 from dashboard_app.backend.sources.exchange import import_sources
 from dashboard_app.backend.sources.reach import LOOK_S, Reach
-from dashboard_app.model.clock import ManualClock
+from dashboard_app.model.clock import ManualClock, SystemClock
 from dashboard_app.model.errors import InvalidInput
 from dashboard_app.model.network import networks_of
+from dashboard_app.model.source import SourceKind, SourceSettings
+from tests.backend.sources.conftest import MirrorVault
 
 
 @pytest.fixture
@@ -66,3 +69,17 @@ async def test_an_import_is_refused_as_a_whole_when_one_of_its_hosts_is(parts):
         with pytest.raises(InvalidInput, match="fe80::1 is link-local"):
             await import_sources(parts.sources, text, dry_run=dry_run)
     assert [source.id for source in parts.sources.everything()] == [1]
+
+
+async def test_without_a_list_our_own_database_is_watched_and_tried_and_nothing_else_inside(database, settings_for, fresh_database):
+    built = build_sources(database, MirrorVault(), settings_for(outbound_networks="", probe_timeout_s=5), SystemClock())
+    await built.sources.open()
+    at = fresh_database
+    fields = {"name": "x", "kind": SourceKind.POSTGRESQL, "host": at.host, "port": at.port, "database": at.database, "username": at.user}
+    assert (await built.probing.health(1)).status in {"healthy", "degraded"}
+    assert (await built.probing.test(SourceSettings(**fields, password=at.password))).ok
+    elsewhere = await built.probing.test(SourceSettings(**fields | {"port": 1}, password=at.password))
+    assert elsewhere.steps[-1].message.startswith("Not connected: 127.0.0.1 is a loopback address")
+    with pytest.raises(InvalidInput, match="a loopback address, and SPILLWAY_OUTBOUND_NETWORKS does not list it"):
+        await built.sources.create(SourceSettings(**fields))
+    await built.probing.close()
