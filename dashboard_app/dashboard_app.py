@@ -163,7 +163,7 @@ app = rx.App(
     ],
     html_lang="en",
     toaster=None,
-    api_transformer=partial(spillway.around, addresses=ADDRESSES, farewell=farewell(OVER), inline=frontend.inline_parts()),
+    api_transformer=partial(spillway.around, addresses=ADDRESSES, farewell=farewell(OVER), scripts=frontend.scripts_of_build()),
     backend_exception_handler=_tell_of_failure,
 )
 for page in PAGES.values():

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from dashboard_app.access.content_policy import Inline, inline_of
+from dashboard_app.access.content_policy import inline_scripts
 from dashboard_app.model.errors import StartRefused
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,9 +54,9 @@ def is_fresh(root: Path = ROOT) -> bool:
     return _output(root).is_dir() and _stamp(root).is_file() and _stamp(root).read_text() == fingerprint(root)
 
 
-def inline_parts(root: Path = ROOT) -> Inline:
-    """What the built pages hold inline; nothing while there is no build."""
-    return inline_of(path.read_text(encoding="utf-8") for path in sorted(_output(root).rglob("*.html")))
+def scripts_of_build(root: Path = ROOT) -> tuple[str, ...]:
+    """The hashes of the scripts that stand in the built pages; none while there is no build."""
+    return inline_scripts(path.read_text(encoding="utf-8") for path in sorted(_output(root).rglob("*.html")))
 
 
 def fingerprint(root: Path = ROOT) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard_app.access.audit import Audit
-from dashboard_app.access.content_policy import Inline
 from dashboard_app.access.gate import Gate
 from dashboard_app.access.identity import Identity
 from dashboard_app.access.passwords import Passwords
@@ -118,11 +117,11 @@ class App:
         self._connect()
         context.bind(self.console, self.identity, self.audit, loaded)
 
-    def around(self, pages: ASGIApp, addresses: frozenset[str] = frozenset(), farewell: str = "", inline: Inline | None = None) -> ASGIApp:
+    def around(self, pages: ASGIApp, addresses: frozenset[str] = frozenset(), farewell: str = "", scripts: tuple[str, ...] = ()) -> ASGIApp:
         """The one ASGI app of the port: the gate outermost, then the API by its paths, `pages` (Reflex) for all else.
 
         `addresses` are those of built pages, such as "/pool": each is a folder of the build, which would else redirect to "/pool/".
-        `farewell` is the last that an open page hears when its session is over; `inline` is what the built pages hold inline.
+        `farewell` is the last that an open page hears when its session is over; `scripts` are the hashes of the scripts that stand in them.
         """
 
         async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
@@ -142,7 +141,7 @@ class App:
             settings=self.settings,
             hint=self.guard.hint,
             farewell=farewell,
-            inline=inline,
+            scripts=scripts,
         )
         return self._gate
 

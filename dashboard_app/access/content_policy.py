@@ -2,13 +2,10 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
-_ELEMENT = re.compile(r"<(script|style)\b([^>]*)>(.*?)</\1>", re.DOTALL)
-_EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
-"""An empty sheet, into which Emotion writes its rules one by one: text that came with a page cannot hide in it."""
+_SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)</script>", re.DOTALL)
 NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """For answers that are no pages: should a browser show one as a page nevertheless, nothing in it runs."""
 DOCS = (
@@ -18,28 +15,19 @@ DOCS = (
 """For the API's documentation: Swagger UI writes styles into its elements, and draws its icons from data: addresses."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inline:
-    """What stands inside the built pages themselves, each part named by its hash, as a policy wants it."""
-
-    scripts: tuple[str, ...] = ()
-    styles: tuple[str, ...] = ()
+def inline_scripts(pages: Iterable[str]) -> tuple[str, ...]:
+    """The scripts that stand in these pages themselves (HTML as the build writes it), each named once by its hash, as a policy wants it."""
+    found = {text for page in pages for attributes, text in _SCRIPT.findall(page) if " src=" not in attributes}
+    return tuple(sorted(f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in found))
 
 
-def inline_of(pages: Iterable[str]) -> Inline:
-    """The inline scripts and style sheets of these pages (HTML as the build writes it), each once."""
-    found: dict[str, set[str]] = {"script": set(), "style": set()}
-    for page in pages:
-        for tag, attributes, text in _ELEMENT.findall(page):
-            if " src=" not in attributes:
-                found[tag].add(f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'")
-    return Inline(tuple(sorted(found["script"])), tuple(sorted(found["style"])))
+def page_policy(host: str, scripts: Sequence[str]) -> str:
+    """The policy of the console's pages at `host`, which was checked: nothing from elsewhere, no eval, no script that the build did not write.
 
-
-def page_policy(host: str, inline: Inline) -> str:
-    """The policy of the console's pages at `host`, which was checked: nothing from elsewhere, no eval, no inline text that the build did not write."""
-    scripts, styles = " ".join(inline.scripts), " ".join((_EMPTY_STYLE, *inline.styles))
+    Sheets may be inline, since Emotion and Radix (it locks what scrolls behind a dialog) make them at run time; `style` attributes may not.
+    """
     return (
-        f"default-src 'none'; script-src 'self' {scripts}; style-src 'self' {styles}; img-src 'self' data:; font-src 'self'; "
-        f"connect-src 'self' ws://{host} wss://{host}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        f"default-src 'none'; script-src 'self' {' '.join(scripts)}; style-src 'self' 'unsafe-inline'; style-src-attr 'none'; "
+        f"img-src 'self' data:; font-src 'self'; connect-src 'self' ws://{host} wss://{host}; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
     )

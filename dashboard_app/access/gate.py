@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from starlette.responses import RedirectResponse, Response
 
 from dashboard_app.access import visit
-from dashboard_app.access.content_policy import Inline
 from dashboard_app.access.hosts import AllowedHosts
 from dashboard_app.model.errors import DatabaseUnavailable
 from dashboard_app.model.user import Principal, PrincipalKind
@@ -69,13 +68,13 @@ class Gate:
         settings: Settings,
         hint: Callable[[], str] | None = None,
         farewell: str = "",
-        inline: Inline | None = None,
+        scripts: tuple[str, ...] = (),
     ) -> None:
         """No I/O. `hint`: the X-Throttle of an answer given here. `farewell`: the last text to a page whose session is over.
 
-        `inline`: what the built pages hold inline.
+        `scripts`: the hashes of the scripts that stand in the built pages.
         """
-        self._inline = inline or Inline()
+        self._scripts = scripts
         self._farewell = farewell
         self._app = app
         self._hint = hint
@@ -227,7 +226,7 @@ class Gate:
                 given = {name.lower() for name, _ in headers}
                 host = visit.header(scope, b"host")
                 safe_host = host if self._hosts.allows(host) else "localhost"
-                wanted = visit.raw_security_headers(safe_host, is_https=self._is_https, page=self._inline if is_page else None)
+                wanted = visit.raw_security_headers(safe_host, is_https=self._is_https, page=self._scripts if is_page else None)
                 headers += [pair for pair in wanted if pair[0] not in given]
                 if is_page and b"cache-control" not in given:
                     headers.append((b"cache-control", b"no-store"))

@@ -9,7 +9,7 @@ from secrets import token_hex
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from dashboard_app.access.content_policy import NOTHING, Inline, page_policy
+from dashboard_app.access.content_policy import NOTHING, page_policy
 
 PRINCIPAL = "spillway.principal"
 REQUEST_ID = "spillway.request_id"
@@ -115,8 +115,8 @@ def login_location(path: str, query: str, *, expired: bool = False) -> str:
     return "/login" + (f"?{'&'.join(marks)}" if marks else "")
 
 
-def security_headers(host: str, *, is_https: bool, page: Inline | None = None) -> Mapping[str, str]:
-    """What every answer carries unless it says otherwise. `host` is the checked Host header; `page`: what the console's pages hold inline.
+def security_headers(host: str, *, is_https: bool, page: tuple[str, ...] | None = None) -> Mapping[str, str]:
+    """What every answer carries unless it says otherwise. `host` is the checked Host header; `page`: for a page of the console, the hashes of its inline scripts.
 
     The referrer stays on the site rather than away: with no-referrer, browsers send `Origin: null` with a form.
     """
@@ -141,6 +141,6 @@ def header(scope: Mapping[str, Any], name: bytes) -> str:
 
 
 @lru_cache(maxsize=64)
-def raw_security_headers(host: str, *, is_https: bool, page: Inline | None = None) -> tuple[tuple[bytes, bytes], ...]:
+def raw_security_headers(host: str, *, is_https: bool, page: tuple[str, ...] | None = None) -> tuple[tuple[bytes, bytes], ...]:
     """The same as they go over the wire; made once for each host that is allowed."""
     return tuple((name.encode(), value.encode("latin-1")) for name, value in security_headers(host, is_https=is_https, page=page).items())

@@ -102,7 +102,7 @@ def visit(chromium: Browser) -> Callable[..., contextlib.AbstractAsyncContextMan
         finally:
             await context.close()
         assert here.outside == []
-        assert here.refused == []
+        assert here.refused == [], "\n".join(here.refused)
 
     return start
 

@@ -14,13 +14,13 @@ from tests.browser.raw_session import open_session
 
 SHELL = "reflex___state____state.dashboard_app___console___pages___shell_state____shell_state"
 INJECTED = """() => { const it = document.createElement("script"); it.textContent = "window.injected = 1"; document.body.append(it);
-const sheet = document.createElement("style"); sheet.textContent = "body { color: red }"; document.body.append(sheet);
+const box = document.createElement("div"); box.innerHTML = "<p style='color: red'></p>"; document.body.append(box);
 const button = document.createElement("button"); button.setAttribute("onclick", "window.injected = 2"); button.click();
 const later = (done) => setTimeout(() => { try { eval("window.injected = 3"); } catch (error) { done([window.injected ?? 0, error.name]); } });
 return new Promise(later); }"""
 """A later turn of the loop tries eval: to what the debugger itself runs, browsers allow it."""
 
-FORBIDDEN = {"script-src-elem", "script-src-attr", "script-src", "style-src-elem"}
+FORBIDDEN = {"script-src-elem", "script-src-attr", "script-src", "style-src-attr"}
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ async def test_a_page_without_the_frame_runs_nothing_that_its_policy_forbids(bac
         assert [line for line in v.errors if "status of 404" not in line] == []
 
 
-async def test_what_is_put_into_a_page_neither_runs_nor_shows(backend, visit):
+async def test_what_is_put_into_a_page_does_not_run(backend, visit):
     async with visit(backend) as v:
         await v.sign_in()
         assert await v.page.evaluate(INJECTED) == [0, "EvalError"]
@@ -56,11 +56,12 @@ async def test_a_handler_that_fails_says_so_on_the_page_and_sends_no_script(back
         assert not any("_call_" in message for message in session.received)
 
 
-def test_every_page_names_its_inline_parts_and_allows_no_other(backend, visit):
+def test_every_page_names_its_inline_scripts_and_allows_no_other(backend, visit):
     with backend.client(None) as client:
         policy = client.get("/no-such-page", headers={"Accept": "text/html"}).headers["content-security-policy"]
         assert client.get("/livez").headers["content-security-policy"].startswith("default-src 'none'; base-uri")
-    assert "unsafe" not in policy
+    assert "eval" not in policy
+    assert policy.count("unsafe") == policy.count("style-src 'self' 'unsafe-inline'") == 1
     assert len(re.findall("'sha256-", policy)) > 10
 
 
