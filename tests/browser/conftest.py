@@ -143,8 +143,15 @@ async def faces(page: Page, *sizes: dict[str, int]) -> AsyncIterator[str]:
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
             await expect(page.locator(f"html.{scheme}")).to_have_count(1)
-            await page.wait_for_function(SETTLED, timeout=20_000)
+            await holds(page, SETTLED)
             yield f"{size['width']} px, {scheme}"
+
+
+async def holds(page: Page, claim: str, timeout_s: float = 20) -> None:
+    """Return when the expression is true in the page. Not `wait_for_function`: it asks again by eval in the page, which our policy refuses."""
+    async with asyncio.timeout(timeout_s):
+        while not await page.evaluate(claim):  # noqa: ASYNC110 - the page is asked, it has no event to wait for
+            await asyncio.sleep(0.05)
 
 
 async def fits(page: Page) -> None:
