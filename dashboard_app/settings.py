@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dashboard_app.model.errors import InvalidInput, StartRefused
+from dashboard_app.model.network import INSIDE, networks_of
 from dashboard_app.model.role_map import parse_role_map
 from dashboard_app.model.secret import MASK
 from dashboard_app.model.user import PASSWORD_LENGTHS, is_email
@@ -69,6 +70,12 @@ def _role_map(value: str | None) -> str | None:
     return value
 
 
+def _networks(value: str) -> str:
+    """`value`, when it lists networks; raises ValueError."""
+    networks_of(value)
+    return value
+
+
 AnyCase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 Flag = Annotated[bool, BeforeValidator(_words_to_bool)]
 Seconds = Annotated[float, Field(ge=0.01, le=86_400 * 365, allow_inf_nan=False)]
@@ -107,6 +114,11 @@ class Settings(BaseSettings):
     backend_token: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(None, "The bearer token for BACKEND_URL.")
     public_url: OptionalText = _knob(None, "The address people use, for the Host and Origin allow-list beside HOST:PORT and localhost.")
     trusted_proxy_hops: int = _knob(0, "How many proxies in front are believed about the client's address.", ge=0, le=10)
+    outbound_networks: Annotated[str, AfterValidator(_networks)] = _knob(
+        INSIDE,
+        "Networks that sources and notifications may point to beside public addresses: such as 10.20.0.0/16, and the words private and "
+        "loopback. Empty: public addresses only. Link-local and metadata addresses never.",
+    )
     redis_url: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(
         None, "Several instances share state through Redis.", built=False
     )

@@ -120,11 +120,11 @@ class App:
         self._connect()
         context.bind(self.console, self.identity, self.audit, loaded)
 
-    def around(self, pages: ASGIApp, addresses: frozenset[str] = frozenset(), farewell: str = "") -> ASGIApp:
+    def around(self, pages: ASGIApp, addresses: frozenset[str] = frozenset(), farewell: str = "", scripts: tuple[str, ...] = ()) -> ASGIApp:
         """The one ASGI app of the port: the gate outermost, then the API by its paths, `pages` (Reflex) for all else.
 
         `addresses` are those of built pages, such as "/pool": each is a folder of the build, which would else redirect to "/pool/".
-        `farewell` is the last that an open page hears when its session is over.
+        `farewell` is the last that an open page hears when its session is over; `scripts` are the hashes of the scripts that stand in them.
         """
 
         async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
@@ -145,6 +145,7 @@ class App:
             settings=self.settings,
             hint=self.guard.hint,
             farewell=farewell,
+            scripts=scripts,
         )
         return self._gate
 
