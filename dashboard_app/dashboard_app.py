@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import reflex as rx
 
 from dashboard_app import wiring
+from dashboard_app.access.arguments import FittingArguments
 from dashboard_app.access.event_gate import FAREWELL, EventGate, check_policies
 from dashboard_app.console.pages import (
     account,
@@ -155,6 +156,7 @@ for page in PAGES.values():
     app.add_page(page.view, route=page.route, title=f"{page.title} · Spillway", on_load=page.state.load)
 app.add_page(missing.page, route="404", title="No such page · Spillway")
 app.add_middleware(EventGate(spillway.identity, POLICY, UNATTENDED), index=0)
+app.add_middleware(FittingArguments(), index=1)
 check_policies(POLICY)
 app.register_lifespan_task(spillway.opened)
 spillway.console.viewers.bind(app, {name: _renderer(page) for name, page in PAGES.items()}, _is_signed_in)

@@ -14,6 +14,7 @@ from dashboard_app.access.audit import Audit
 from dashboard_app.access.gate import Gate
 from dashboard_app.access.identity import Identity
 from dashboard_app.access.passwords import Passwords
+from dashboard_app.access.page_frames import PageFrames
 from dashboard_app.access.permit import Permit
 from dashboard_app.access.sign_in import SignIn
 from dashboard_app.access.vault import Vault
@@ -123,6 +124,7 @@ class App:
         `addresses` are those of built pages, such as "/pool": each is a folder of the build, which would else redirect to "/pool/".
         `farewell` is the last that an open page hears when its session is over.
         """
+        pages = PageFrames(pages)
 
         async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
             is_api_call = is_api_path(scope["path"]) if scope["type"] == "http" else scope.get("path") == EVENTS_SOCKET

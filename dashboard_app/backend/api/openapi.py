@@ -11,6 +11,7 @@ from dashboard_app.runtime.routing import ACTION_KEY
 
 COOKIE = "spillway_session"
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds until it is worth trying again."}}
 _METHODS = ("get", "post", "put", "patch", "delete")
 _ABOUT = """Errors are problem documents (RFC 9457). Times are ISO 8601 in UTC with `Z`. Every answer carries `X-Request-ID` and the hint
 `X-Throttle: level=…; max=…; rpm=…; delay=…; version=…`, so that a client slows down with its very next request.
@@ -21,7 +22,7 @@ def _problem(description: str, *, retry: bool = False) -> dict[str, Any]:
     """One problem response of an operation."""
     said: dict[str, Any] = {"description": description, "content": _PROBLEM}
     if retry:
-        said["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds until it is worth trying again."}}
+        said["headers"] = _RETRY
     return said
 
 
@@ -53,6 +54,9 @@ def describe(app: FastAPI, *, public_health: bool) -> dict[str, Any]:
 def _complete(path: str, method: str, operation: dict[str, Any], *, public_health: bool) -> None:
     """Add to one operation who may call it and the problems it may answer."""
     responses: dict[str, Any] = operation["responses"]
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "query" and not parameter["required"]:
+            parameter["allowEmptyValue"] = True  # the rule of `values.Parameters`
     needed = least_role(operation[ACTION_KEY], public_health=public_health)
     operation["security"] = [] if needed is None else [{"token": []}, {"session": []}]
     if needed is not None:
@@ -71,7 +75,9 @@ def _complete(path: str, method: str, operation: dict[str, Any], *, public_healt
     if path.startswith("/scan/"):
         if method in {"post", "patch", "delete"}:
             responses["409"] = _problem("The name is taken, or the built-in source does not allow this.")
-        responses["503"] = _problem("The pool has no place, or the database does not answer.", retry=True)
+    if needed is not None:
+        responses.setdefault("503", {}).setdefault("description", "The pool has no place, or the database does not answer.")
+        responses["503"].setdefault("headers", _RETRY)
     if path in {"/readyz", "/api/health"}:
         responses["503"] = _problem("Not now.", retry=True)
     for status, response in responses.items():
