@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from dashboard_app.access.audit import Audit
 from dashboard_app.access.gate import Gate
 from dashboard_app.access.identity import Identity
-from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.page_frames import PageFrames
+from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.permit import Permit
 from dashboard_app.access.sign_in import SignIn
 from dashboard_app.access.vault import Vault

@@ -16,7 +16,7 @@ from tests.fuzz import alone, api, frames
 from tests.fuzz.furniture import furnished
 from tests.instance import ROOT, Instance, running
 
-TROUBLE = re.compile(rb"Traceback|exception in ASGI|\[error|\[critical|never awaited|Task was destroyed", re.IGNORECASE)
+TROUBLE = re.compile(rb"Traceback|exception in ASGI|handler error|failed, reference|never awaited|Task was destroyed", re.IGNORECASE)
 ROOM = {"rate_limit_login": "100000/minute", "ws_max_bytes": 200_000}
 """Frames that end the session make the run sign in again; a message over the limit need not have 16 MB."""
 KEPT_LOG = ROOT / ".cache" / "fuzz-serve.log"
@@ -63,7 +63,7 @@ def is_well(instance: Instance) -> bool:
     if trouble:
         shutil.copy(instance.log, KEPT_LOG)
         print(f"fuzz: the log is kept as {KEPT_LOG.relative_to(ROOT)}; it begins with {trouble[0].decode(errors='replace')}")
-    return ready == 200 and not trouble  # noqa: PLR2004 - the status that means ready
+    return ready == 200 and not trouble
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ class Sender:
                 self.cut += 1
                 self._socket = None
             self.sent += 1
-        if self._chance.random() < 0.1:  # noqa: PLR2004 - now and then without a farewell
+        if self._chance.random() < 0.1:
             self.close()
 
     def close(self) -> None:
@@ -170,7 +170,7 @@ class Sender:
         url = f"{base}{PAGES}/?EIO=4&transport=websocket&token={client}"
         socket = connect(url, additional_headers={"Cookie": self._cookie}, origin=origin, **options)
         socket.recv(timeout=_LIMIT_S)
-        if self._chance.random() < 0.9:  # noqa: PLR2004 - else the frames come before the namespace is open
+        if self._chance.random() < 0.9:
             socket.send("40/_event,")
         return socket
 
