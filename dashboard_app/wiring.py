@@ -42,6 +42,7 @@ from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.runtime.breakers import Breakers, NamedBreaker
+from dashboard_app.runtime.loop_watch import LoopWatch
 from dashboard_app.runtime.supervisor import Supervisor
 from dashboard_app.settings import LoadedSettings, Settings
 from dashboard_app.store.channels import ChannelStore
@@ -108,6 +109,7 @@ class App:
             overrides=SettingStore(self.database),
             breakers=self.breakers,
         )
+        self.loop_watch = LoopWatch(self.clock)
         self.api = build_api(self._api_deps(), [build_routes(self.console)])
         self._permit = Permit(self.api.state.served, self.api.state.actions.action_of, public_health=settings.public_health)
         self.permit = EveryAnswer(self._permit, self.guard.hint)
@@ -205,6 +207,7 @@ class App:
             channels=self.channels,
             alerts=self.alerts.desk,
             readiness=self.missing,
+            loop_watch=self.loop_watch,
         )
 
     def _build_jobs(self) -> Jobs:
@@ -236,6 +239,7 @@ class App:
         loops.add("notifications", self._once_stored(self.channels.run))
         loops.add("alerts", self._once_stored(self.alerts.evaluator.run))
         loops.add("alert writes", self._once_stored(self.alerts.evaluator.run_writes))
+        loops.add("loop watch", self.loop_watch.run)
         loops.add("console", self._run_console)
         if self.settings.demo:
             loops.add("demo fleet", self._once_stored(Fleet(self.database.direct_address, self.sources.sources, self.clock).run))

@@ -6,7 +6,12 @@ from typing import Any
 import schemathesis
 
 OWN_TOKEN = int(os.environ["SPILLWAY_FUZZ_TOKEN_ID"])
-NOBODYS_TOKEN = 2**31 - 1
+NOBODYS = 2**31 - 1
+KEPT = {
+    "DELETE /api/v1/tokens/{token_id}": ("token_id", {OWN_TOKEN}),
+    "DELETE /scan/data-sources/{source_id}": ("source_id", {2, 3}),
+}
+"""Calls that would take from the run what it lives on, and whose: its own token (after that all would be 401), the service and the PgBouncer."""
 
 
 @schemathesis.hook
@@ -33,6 +38,7 @@ def _without_tuples(node: Any) -> None:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """The run's own token is not revoked: after that everything would be 401, and nothing more would be found."""
-    if case.operation.label == "DELETE /api/v1/tokens/{token_id}" and str((case.path_parameters or {}).get("token_id")) == str(OWN_TOKEN):
-        case.path_parameters["token_id"] = NOBODYS_TOKEN
+    """What the run lives on is not deleted; somebody else's is."""
+    name, ids = KEPT.get(case.operation.label, ("", frozenset()))
+    if name and str((case.path_parameters or {}).get(name)) in map(str, ids):
+        case.path_parameters[name] = NOBODYS
