@@ -13,23 +13,22 @@ _SET_FLAGS = 0x8914  # SIOCSIFFLAGS
 _UP_AND_RUNNING = 0x41
 
 
-def command(module: str, arguments: Sequence[str]) -> list[str] | None:
-    """How to start `python -m module` in a network of its own; None where this machine has no such thing."""
-    unshare = shutil.which("unshare", path=f"{os.environ.get('PATH', '')}:/usr/bin:/bin")
-    if unshare is None:
-        return None
+def command(line: Sequence[str]) -> list[str]:
+    """How to start `line` in a network of its own."""
+    unshare = shutil.which("unshare", path=f"{os.environ.get('PATH', '')}:/usr/bin:/bin") or "unshare"
     rights = [] if os.geteuid() == 0 else ["--user", "--map-current-user", "--keep-caps"]
-    return [unshare, *rights, "--net", sys.executable, "-m", module, *arguments]
+    return [unshare, *rights, "--net", *line]
 
 
 def enter(module: str, arguments: Sequence[str]) -> None:
     """Start again in a network of our own, unless that is where we are; ends the process with a sentence where there is none."""
     if os.environ.get(_MARK) != str(os.getppid()):
-        wanted = command(module, arguments)
-        if wanted is None:
-            sys.exit("fuzz: needs `unshare` (Linux, util-linux): fuzzed hosts must lead nowhere")
+        wanted = command([sys.executable, "-m", module, *arguments])
         os.environ[_MARK] = str(os.getppid())  # exec keeps the parent: a mark left in the environment of others does not count
-        os.execv(wanted[0], wanted)  # noqa: S606 - this very module, in its own network
+        try:
+            os.execv(wanted[0], wanted)  # noqa: S606 - this very module, in its own network
+        except OSError:
+            sys.exit("fuzz: needs `unshare` (Linux, util-linux): fuzzed hosts must lead nowhere")
     with socket.socket() as any_socket:
         fcntl.ioctl(any_socket, _SET_FLAGS, struct.pack("16sh14x", b"lo", _UP_AND_RUNNING))
     others = {name for _, name in socket.if_nameindex()}
