@@ -30,7 +30,7 @@ PAGE = ROOT / "docs" / "reliability-soak.md"
 EVERY_S = 10.0
 WARM_UP = 0.2
 """The share of the run that is left out of the slope: caches fill, readers connect."""
-VIEWERS, READERS, JOBS = 30, 100, 2000
+VIEWERS, READERS, READERS_OF_TOKEN, JOBS = 30, 100, 5, 2000
 UPDATES_PER_S, EVENTS_PER_S, GUARD_CALLS_PER_S = 1000, 100, 20
 CALLS_PER_S = 10
 _GUARD = ("status", "throttling-config")
@@ -58,26 +58,39 @@ class Load:
         """Ask until cancelled."""
         jobs = await self._jobs()
         cookie = await self._signed_in()
-        readers = await self._readers(READERS)
+        tokens = [await self._token(number) for number in range(READERS // READERS_OF_TOKEN)]
         try:
             async with asyncio.TaskGroup() as group:
+                for token in tokens:
+                    group.create_task(self._read(f"Authorization: Bearer {token}\r\n"))
                 for number in range(VIEWERS):
                     group.create_task(self._view(cookie, ("/", "/sources", "/jobs", "/pool")[number % 4]))
                 group.create_task(self._paced(CALLS_PER_S, lambda number: self._update(jobs, number)))
                 group.create_task(self._paced(CALLS_PER_S, self._publish))
                 group.create_task(self._paced(GUARD_CALLS_PER_S, self._guard))
         finally:
-            closed(readers)
             await self._client.aclose()
 
-    async def _readers(self, count: int) -> list[Reader]:
-        """So many readers of the stream; five a principal are allowed, so each five have a token of their own."""
-        found: list[Reader] = []
-        for number in range(0, count, 5):
-            made = await self._client.post("/api/v1/tokens", json={"name": f"soak {number}", "role": "viewer"})
-            token = made.raise_for_status().json()["token"]
-            found += await connected(self._instance.port, "/api/v1/events/stream", 5, f"Authorization: Bearer {token}\r\n")
-        return found
+    async def _token(self, number: int) -> str:
+        made = await self._client.post("/api/v1/tokens", json={"name": f"soak {number}", "role": "viewer"})
+        return str(made.raise_for_status().json()["token"])
+
+    async def _read(self, headers: str) -> None:
+        """The readers of one token. The server ends each stream after ten minutes, so that it comes again: so it does."""
+        readers: list[Reader] = []
+        try:
+            while True:
+                lost = [one for one in readers if one.is_lost]
+                readers = [one for one in readers if not one.is_lost]
+                self.done["messages to readers, of streams that ended"] += sum(len(one.ids) for one in lost)
+                missing = READERS_OF_TOKEN - len(readers)
+                if missing:
+                    with contextlib.suppress(OSError):
+                        readers += await connected(self._instance.port, "/api/v1/events/stream", missing, headers)
+                        self.done["streams opened"] += missing
+                await asyncio.sleep(1)
+        finally:
+            closed(readers)
 
     async def _jobs(self) -> list[int]:
         made = await self._client.post("/api/v1/jobs", json={"jobs": [{"kind": "soak"}] * JOBS})
