@@ -10,6 +10,7 @@ from reflex.event import EventSpec
 from reflex.state import FrontendEventExceptionState
 
 from dashboard_app import frontend, wiring
+from dashboard_app.access.arguments import FittingArguments
 from dashboard_app.access.event_gate import EventGate, check_policies, delta_of, farewell
 from dashboard_app.console.pages import (
     account,
@@ -171,6 +172,7 @@ for page in PAGES.values():
     app.add_page(page.view, route=page.route, title=f"{page.title} · Spillway", on_load=page.state.load)
 app.add_page(missing.page, route="404", title="No such page · Spillway")
 app.add_middleware(EventGate(spillway.identity, POLICY, UNATTENDED, over=OVER), index=0)
+app.add_middleware(FittingArguments(), index=1)
 check_policies(POLICY)
 FrontendEventExceptionState.auto_reload_on_errors = []  # it reloads by a script that it sends, which the policy of content forbids
 app.register_lifespan_task(spillway.opened)

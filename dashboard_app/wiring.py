@@ -15,6 +15,7 @@ from dashboard_app.access.gate import Gate
 from dashboard_app.access.identity import Identity
 from dashboard_app.access.oidc_pages import OidcPages
 from dashboard_app.access.oidc_provider import Provider
+from dashboard_app.access.page_frames import PageFrames
 from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.permit import Permit
 from dashboard_app.access.sign_in import SignIn
@@ -43,6 +44,7 @@ from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.runtime.breakers import Breakers, NamedBreaker
+from dashboard_app.runtime.loop_watch import LoopWatch
 from dashboard_app.runtime.supervisor import Supervisor
 from dashboard_app.settings import LoadedSettings, Settings
 from dashboard_app.store.channels import ChannelStore
@@ -110,6 +112,7 @@ class App:
             overrides=SettingStore(self.database),
             breakers=self.breakers,
         )
+        self.loop_watch = LoopWatch(self.clock)
         self.api = build_api(self._api_deps(), [build_routes(self.console)])
         self._permit = Permit(self.api.state.served, self.api.state.actions.action_of, public_health=settings.public_health)
         self.permit = EveryAnswer(self._permit, self.guard.hint)
@@ -126,6 +129,7 @@ class App:
         `addresses` are those of built pages, such as "/pool": each is a folder of the build, which would else redirect to "/pool/".
         `farewell` is the last that an open page hears when its session is over; `scripts` are the hashes of the scripts that stand in them.
         """
+        pages = PageFrames(pages)
 
         async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
             is_api_call = is_api_path(scope["path"]) if scope["type"] == "http" else scope.get("path") == EVENTS_SOCKET
@@ -208,6 +212,7 @@ class App:
             channels=self.channels,
             alerts=self.alerts.desk,
             readiness=self.missing,
+            loop_watch=self.loop_watch,
         )
 
     def _build_jobs(self) -> Jobs:
@@ -239,6 +244,7 @@ class App:
         loops.add("notifications", self._once_stored(self.channels.run))
         loops.add("alerts", self._once_stored(self.alerts.evaluator.run))
         loops.add("alert writes", self._once_stored(self.alerts.evaluator.run_writes))
+        loops.add("loop watch", self.loop_watch.run)
         loops.add("console", self._run_console)
         if self.settings.demo:
             loops.add("demo fleet", self._once_stored(Fleet(self.database.direct_address, self.sources.sources, self.clock).run))

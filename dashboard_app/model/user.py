@@ -8,6 +8,8 @@ from enum import StrEnum
 PASSWORD_LENGTHS = (8, 1024)
 """Least and most characters of a password; a longer one only costs time to hash."""
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
+EMAIL_PATTERN = rf"^\s*{_EMAIL.pattern}\s*$"
+"""The same for the description of the API, where blanks around it are allowed and taken off."""
 _LONGEST_EMAIL = 254
 
 

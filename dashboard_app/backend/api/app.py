@@ -54,7 +54,7 @@ def build_api(deps: ApiDeps, extra_routers: Sequence[APIRouter] = ()) -> FastAPI
 
     """
     app = FastAPI(title="Spillway", version=_VERSION, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    metrics = ApiMetrics(deps.guard)
+    metrics = ApiMetrics(deps.guard, deps.loop_watch)
     metrics.registry.register(AlertsCollector(deps.alerts))
     routers = [
         health_routes(deps),

@@ -21,6 +21,7 @@ from dashboard_app.model.pool import PoolCounts
 from dashboard_app.model.pooler import Pooler, PoolerAct, PoolerClient
 from dashboard_app.model.source import Page, Source, SourceSettings, TestReport
 from dashboard_app.model.user import Principal
+from dashboard_app.runtime.loop_watch import LoopWatch
 from dashboard_app.settings import Settings
 
 
@@ -370,3 +371,4 @@ class ApiDeps:
     events: EventParts | None = None
     channels: Channels | None = None
     readiness: Callable[[], list[str]] = _nothing_missing
+    loop_watch: LoopWatch | None = None
