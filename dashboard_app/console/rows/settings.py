@@ -23,7 +23,7 @@ _GROUPS = (
     ("Loader: health", ("health_",)),
     ("Loader: metrics", ("metrics_",)),
     ("Pace, queue and breaker", ("pace", "queue_", "request_timeout", "breaker_")),
-    ("Probes and samples", ("probe_", "samples_")),
+    ("Probes and samples", ("probe_", "samples_", "outbound_")),
     ("Jobs", ("job_",)),
     ("Events", ("event_",)),
     ("Notifications", ("notify_",)),
