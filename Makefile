@@ -6,7 +6,7 @@ ARGS ?= --help
 # Compiled modules are kept: without them a start takes seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run demo dev build cli test bench load faults check format lock
+.PHONY: help run demo dev build cli test bench load faults fuzz soak check advisories licences sbom format lock
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -44,7 +44,15 @@ faults: ## the fault matrix F1 to F26 on real instances, a quarter of an hour: m
 	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
-check: ## format, lint, types, layers, unfinished marks, docs/state.md, dependency audit
+fuzz: ## 10,000 calls by the API's own description and 10,000 WebSocket frames, alone in a network: make fuzz CASES=300 FRAMES=300
+	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
+	@$(BIN)/python -m tests.fuzz --cases $(or $(CASES),10000) --frames $(or $(FRAMES),10000)
+
+soak: ## full load for HOURS (2), with the slope of memory, tasks and descriptors and the longest stall
+	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
+	@$(BIN)/python -m load.soak --hours $(or $(HOURS),2)
+
+check: ## format, lint, types, layers, unfinished marks, docs/state.md, known faults, licences, secrets, insecure code
 	@$(SETUP) --dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -53,6 +61,21 @@ check: ## format, lint, types, layers, unfinished marks, docs/state.md, dependen
 	$(BIN)/python tools/marks.py
 	$(BIN)/python tools/state_check.py
 	$(BIN)/python tools/advisories.py
+	$(BIN)/python tools/licences.py
+	$(BIN)/python tools/secret_scan.py
+	$(BIN)/bandit --quiet --recursive --severity-level high dashboard_app
+
+advisories: ## ask the databases of known faults; fails for a fault, and for each package that could not be checked
+	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
+	@$(BIN)/python tools/advisories.py --ask
+
+licences: ## write docs/licences.md anew
+	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
+	@$(BIN)/python tools/licences.py --write
+
+sbom: ## write build/sbom.cdx.json: what Spillway is made of, as CycloneDX
+	@$(SETUP) --dev
+	@$(BIN)/python tools/sbom.py
 
 format: ## let ruff put the code in shape
 	@$(SETUP) --dev
@@ -66,3 +89,4 @@ lock: ## compile the requirements files into files with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements-bench.in -o requirements-bench.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-deps --custom-compile-command "make lock" requirements-sqlalchemy20.in -o requirements-sqlalchemy20.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements-load.in -o requirements-load.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements-fuzz.in -o requirements-fuzz.txt

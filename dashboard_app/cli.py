@@ -2,7 +2,7 @@
 
 import typer
 
-from dashboard_app.commands import audit, jobs, sources, tokens, users
+from dashboard_app.commands import audit, jobs, sources, tokens, users, vault
 from dashboard_app.commands import doctor as doctor_command
 from dashboard_app.commands.workplace import FAILED, Workplace, run, settings_or_exit
 from dashboard_app.serve import serve as serve_app
@@ -22,6 +22,7 @@ app.add_typer(tokens.app, name="token")
 app.add_typer(sources.app, name="sources")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(audit.app, name="audit")
+app.add_typer(vault.app, name="vault")
 
 
 @app.command()

@@ -1,13 +1,17 @@
 """The app on one screen: its pages and their addresses, and what stands round them."""
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 import reflex as rx
+from reflex.event import EventSpec
+from reflex.state import FrontendEventExceptionState
 
-from dashboard_app import wiring
-from dashboard_app.access.event_gate import FAREWELL, EventGate, check_policies
+from dashboard_app import frontend, wiring
+from dashboard_app.access.arguments import FittingArguments
+from dashboard_app.access.event_gate import EventGate, check_policies, delta_of, farewell
 from dashboard_app.console.pages import (
     account,
     account_state,
@@ -41,6 +45,7 @@ from dashboard_app.console.pages import (
     sources_state,
     tokens,
     users,
+    users_state,
     wall,
 )
 from dashboard_app.settings import load_settings
@@ -65,7 +70,7 @@ PAGES = {
     "events": Page("/events", "Events", events.page, events_state.EventsState, events_state),
     "alerts": Page("/alerts", "Alerts", alerts.page, alerts_state.AlertsState, alerts_state),
     "audit": Page("/audit", "Audit", audit.page, audit.AuditState, audit),
-    "users": Page("/users", "Users", users.page, users.UsersState, users),
+    "users": Page("/users", "Users", users.page, users_state.UsersState, users_state),
     "tokens": Page("/tokens", "API tokens", tokens.page, tokens.TokensState, tokens),
     "account": Page("/account", "Your account", account.page, account_state.AccountState, account_state),
     "settings": Page("/settings", "Settings", settings.page, settings_state.SettingsState, settings_state),
@@ -122,6 +127,17 @@ UNATTENDED = (
 """What open pages read by themselves every few seconds."""
 
 
+OVER = delta_of(shell_state.ShellState, is_signed_out=True)
+"""What makes an open page leave for the sign-in page."""
+_LOG = logging.getLogger(__name__)
+
+
+def _tell_of_failure(exception: Exception) -> EventSpec:
+    """Log what no handler foresaw, and say so on the page that it happened to; Reflex's own word for it would need eval."""
+    _LOG.error("an event handler failed", exc_info=exception)
+    return shell_state.ShellState.failed()
+
+
 def _renderer(page: Page) -> Any:
     """How one open page takes over what changed."""
 
@@ -149,13 +165,16 @@ app = rx.App(
     ],
     html_lang="en",
     toaster=None,
-    api_transformer=partial(spillway.around, addresses=ADDRESSES, farewell=FAREWELL),
+    api_transformer=partial(spillway.around, addresses=ADDRESSES, farewell=farewell(OVER), scripts=frontend.scripts_of_build()),
+    backend_exception_handler=_tell_of_failure,
 )
 for page in PAGES.values():
     app.add_page(page.view, route=page.route, title=f"{page.title} · Spillway", on_load=page.state.load)
 app.add_page(missing.page, route="404", title="No such page · Spillway")
-app.add_middleware(EventGate(spillway.identity, POLICY, UNATTENDED), index=0)
+app.add_middleware(EventGate(spillway.identity, POLICY, UNATTENDED, over=OVER), index=0)
+app.add_middleware(FittingArguments(), index=1)
 check_policies(POLICY)
+FrontendEventExceptionState.auto_reload_on_errors = []  # it reloads by a script that it sends, which the policy of content forbids
 app.register_lifespan_task(spillway.opened)
 spillway.console.viewers.bind(app, {name: _renderer(page) for name, page in PAGES.items()}, _is_signed_in)
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from dashboard_app.access.content_policy import inline_scripts
 from dashboard_app.model.errors import StartRefused
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,6 +52,11 @@ def build_if_needed(root: Path = ROOT) -> bool:
 def is_fresh(root: Path = ROOT) -> bool:
     """Whether the build under `.web` was made from what is there now."""
     return _output(root).is_dir() and _stamp(root).is_file() and _stamp(root).read_text() == fingerprint(root)
+
+
+def scripts_of_build(root: Path = ROOT) -> tuple[str, ...]:
+    """The hashes of the scripts that stand in the built pages; none while there is no build."""
+    return inline_scripts(path.read_text(encoding="utf-8") for path in sorted(_output(root).rglob("*.html")))
 
 
 def fingerprint(root: Path = ROOT) -> str:

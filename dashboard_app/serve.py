@@ -40,6 +40,7 @@ def serve(loaded: LoadedSettings) -> int:
     gc.disable()  # until it serves: what a start makes stays for good
     settings = loaded.values
     logs.configure(settings.log_format, settings.log_level)
+    logs.hear_uncaught()
     for value in settings.model_dump().values():
         if isinstance(value, SecretStr):
             logs.protect(Secret(value.get_secret_value()))

@@ -17,6 +17,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dashboard_app.model.errors import InvalidInput, StartRefused
+from dashboard_app.model.network import INSIDE, networks_of
+from dashboard_app.model.role_map import parse_role_map
 from dashboard_app.model.secret import MASK
 from dashboard_app.model.user import PASSWORD_LENGTHS, is_email
 
@@ -56,6 +58,21 @@ def _keys(value: SecretStr | None) -> SecretStr | None:
     """`value`, when it holds a key."""
     if value is not None and not value.get_secret_value().strip(", "):
         raise ValueError("must hold a key, or several with commas between them")
+    return value
+
+
+def _role_map(value: str | None) -> str | None:
+    """`value`, when it is a map of roles."""
+    try:
+        parse_role_map(value or "")
+    except InvalidInput as wrong:
+        raise ValueError(wrong.detail) from wrong
+    return value
+
+
+def _networks(value: str) -> str:
+    """`value`, when it lists networks; raises ValueError."""
+    networks_of(value)
     return value
 
 
@@ -100,6 +117,11 @@ class Settings(BaseSettings):
     live_port: int = _knob(
         0, "A port of its own on which a thread answers /livez even while the event loop stands still; 0: none.", ge=0, le=65_535
     )
+    outbound_networks: Annotated[str, AfterValidator(_networks)] = _knob(
+        INSIDE,
+        "Networks that sources and notifications may point to beside public addresses: such as 10.20.0.0/16, and the words private and "
+        "loopback. Empty: public addresses only. Link-local and metadata addresses never.",
+    )
     redis_url: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(
         None, "Several instances share state through Redis.", built=False
     )
@@ -109,6 +131,32 @@ class Settings(BaseSettings):
     admin_email: Annotated[OptionalText, AfterValidator(_email)] = _knob(None, "Creates the first admin without the one-time link.")
     admin_password: Annotated[SecretStr | None, BeforeValidator(_empty_to_none), AfterValidator(_password)] = _knob(
         None, "The first admin's password (at least 8 characters)."
+    )
+    oidc_issuer: OptionalText = _knob(
+        None, "An OpenID Connect provider that people may sign in with: its issuer, https://… (http:// only on this machine)."
+    )
+    oidc_client_id: OptionalText = _knob(
+        None, "What the provider calls Spillway. The redirect address to register there: PUBLIC_URL/oidc/callback."
+    )
+    oidc_client_secret: Annotated[SecretStr | None, BeforeValidator(_empty_to_none)] = _knob(
+        None, "Proves that to the provider. Unset: a public client, by PKCE alone."
+    )
+    oidc_name: str = _knob("single sign-on", "Sign in with …: the words of the button.", min_length=1, max_length=40)
+    oidc_scopes: str = _knob(
+        "openid email profile", "What is asked of the provider, with blanks between; openid is among it.", max_length=500
+    )
+    oidc_role_claim: OptionalText = _knob(
+        None,
+        "The claim that tells the role, such as groups or realm_access.roles; read at every sign-in. Unset: roles are given on /users.",
+    )
+    oidc_role_map: Annotated[OptionalText, AfterValidator(_role_map)] = _knob(
+        None, "What its values stand for: sre=admin, dev=operator. The highest counts."
+    )
+    oidc_default_role: Annotated[Literal["none", "viewer", "operator", "admin"], AnyCase] = _knob(
+        "none", "The role of whoever no value names. none: they stay out."
+    )
+    oidc_link_by_email: Flag = _knob(
+        False, "Ties an account that exists here to whoever the provider says has its email, and has verified it. False: never by email."
     )
     public_health: Flag = _knob(True, "ping, status and throttling-config are readable without signing in.")
     environment: str = _knob(
@@ -296,6 +344,8 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     return LoadedSettings(values, {field: origins.get(field, "default") for field in Settings.model_fields})
 
 
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+_EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
 _AGES = frozenset({"health_stale_s", "health_refetch_s", "metrics_stale_s", "metrics_refetch_s"})
 _BOUND_TOGETHER = (
     frozenset({"health_stale_s", "health_refetch_s"}),
@@ -333,12 +383,14 @@ def _together(values: Settings) -> list[str]:
         mistakes.append(f"{PREFIX}ADMIN_EMAIL and {PREFIX}ADMIN_PASSWORD: set both or none")
     if values.database_direct_url is not None and values.database_url is None:
         mistakes.append(f"{PREFIX}DATABASE_DIRECT_URL: needs {PREFIX}DATABASE_URL, the pooler's address, beside it")
+    mistakes += _wrong_with_oidc(values)
     postgresql = ("postgresql", "postgres")
     schemes = {
         "database_url": postgresql,
         "database_direct_url": postgresql,
         "backend_url": ("http", "https"),
         "public_url": ("http", "https"),
+        "oidc_issuer": ("http", "https"),
     }
     for field, allowed in schemes.items():
         value = getattr(values, field)
@@ -346,6 +398,31 @@ def _together(values: Settings) -> list[str]:
         wrong = "" if text is None else _wrong_with(text, allowed)
         if wrong:
             mistakes.append(f"{PREFIX}{field.upper()}={masked(field, text)!r}: {wrong}")
+    return mistakes
+
+
+def _wrong_with_oidc(values: Settings) -> list[str]:
+    """What is wrong with the sign-in by a provider."""
+    name = f"{PREFIX}OIDC_"
+    if values.oidc_issuer is None:
+        needs = ("oidc_client_id", "oidc_client_secret", "oidc_role_claim")
+        return [f"{PREFIX}{field.upper()}: needs {name}ISSUER beside it" for field in needs if getattr(values, field) is not None]
+    mistakes = []
+    if values.oidc_client_id is None:
+        mistakes.append(f"{name}ISSUER: needs {name}CLIENT_ID beside it")
+    if values.oidc_issuer.startswith("http://") and (urlsplit(values.oidc_issuer).hostname or "") not in _THIS_MACHINE:
+        mistakes.append(f"{name}ISSUER={values.oidc_issuer!r}: must start with https://; http:// is for a provider on this machine")
+    secret = values.oidc_client_secret
+    if secret is not None and not (secret.get_secret_value().isascii() and secret.get_secret_value().isprintable()):
+        mistakes.append(f"{name}CLIENT_SECRET: must hold printable ASCII characters only")
+    if "openid" not in values.oidc_scopes.split():
+        mistakes.append(f"{name}SCOPES={values.oidc_scopes!r}: must name openid")
+    if (values.oidc_role_claim is None) != (values.oidc_role_map is None):
+        mistakes.append(f"{name}ROLE_CLAIM and {name}ROLE_MAP: set both or none")
+    if values.oidc_role_claim is None and values.oidc_default_role == "none":
+        mistakes.append(f"{name}ISSUER: nobody could come in; set {name}ROLE_CLAIM and {name}ROLE_MAP, or {name}DEFAULT_ROLE")
+    if values.public_url is None and values.host in _EVERY_ADDRESS:
+        mistakes.append(f"{name}ISSUER: needs {PREFIX}PUBLIC_URL, the address that people come back to")
     return mistakes
 
 

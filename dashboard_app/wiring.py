@@ -13,6 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from dashboard_app.access.audit import Audit
 from dashboard_app.access.gate import Gate
 from dashboard_app.access.identity import Identity
+from dashboard_app.access.oidc_pages import OidcPages
+from dashboard_app.access.oidc_provider import Provider
+from dashboard_app.access.page_frames import PageFrames
 from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.permit import Permit
 from dashboard_app.access.sign_in import SignIn
@@ -41,6 +44,7 @@ from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.runtime.breakers import Breakers, NamedBreaker
+from dashboard_app.runtime.loop_watch import LoopWatch
 from dashboard_app.runtime.memory import Shedding
 from dashboard_app.runtime.supervisor import Supervisor
 from dashboard_app.settings import LoadedSettings, Settings
@@ -73,6 +77,7 @@ class App:
         self.vault = Vault(settings)
         self.audit = Audit(self.database, settings.data_dir, self.clock)
         self.identity = Identity(self.database, settings, self.clock, audit=self.audit, vault=self.vault, passwords=Passwords())
+        self.provider = Provider(settings, self.clock) if settings.oidc_issuer is not None else None
         self.guard = PoolGuard(
             self.database.engine,
             _guard_limits(settings),
@@ -109,6 +114,7 @@ class App:
             overrides=SettingStore(self.database),
             breakers=self.breakers,
         )
+        self.loop_watch = LoopWatch(self.clock)
         self.api = build_api(self._api_deps(), [build_routes(self.console)])
         self._permit = Permit(self.api.state.served, self.api.state.actions.action_of, public_health=settings.public_health)
         self.permit = EveryAnswer(self._permit, self.guard.hint)
@@ -119,12 +125,13 @@ class App:
         self._connect()
         context.bind(self.console, self.identity, self.audit, loaded)
 
-    def around(self, pages: ASGIApp, addresses: frozenset[str] = frozenset(), farewell: str = "") -> ASGIApp:
+    def around(self, pages: ASGIApp, addresses: frozenset[str] = frozenset(), farewell: str = "", scripts: tuple[str, ...] = ()) -> ASGIApp:
         """The one ASGI app of the port: the gate outermost, then the API by its paths, `pages` (Reflex) for all else.
 
         `addresses` are those of built pages, such as "/pool": each is a folder of the build, which would else redirect to "/pool/".
-        `farewell` is the last that an open page hears when its session is over.
+        `farewell` is the last that an open page hears when its session is over; `scripts` are the hashes of the scripts that stand in them.
         """
+        pages = PageFrames(pages)
 
         async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
             is_api_call = is_api_path(scope["path"]) if scope["type"] == "http" else scope.get("path") == EVENTS_SOCKET
@@ -135,8 +142,9 @@ class App:
             else:
                 await pages(scope, receive, send)
 
-        pages_without_session = SignIn(self.identity, self.audit, self.settings.environment, self.database.ping)
         megabytes = self.settings.memory_limit_mb
+        oidc = OidcPages(self.provider, self.identity, self.vault, self.clock) if self.provider is not None else None
+        pages_without_session = SignIn(self.identity, self.audit, self.settings.environment, self.database.ping, oidc=oidc)
         self._gate = Gate(
             Shedding(by_path, megabytes * 2**20, self.clock, _STREAMS.__contains__),
             identity=self.identity,
@@ -144,6 +152,7 @@ class App:
             settings=self.settings,
             hint=self.guard.hint,
             farewell=farewell,
+            scripts=scripts,
         )
         return self._gate
 
@@ -206,6 +215,7 @@ class App:
             channels=self.channels,
             alerts=self.alerts.desk,
             readiness=self.missing,
+            loop_watch=self.loop_watch,
         )
 
     def _build_jobs(self) -> Jobs:
@@ -237,6 +247,7 @@ class App:
         loops.add("notifications", self._once_stored(self.channels.run))
         loops.add("alerts", self._once_stored(self.alerts.evaluator.run))
         loops.add("alert writes", self._once_stored(self.alerts.evaluator.run_writes))
+        loops.add("loop watch", self.loop_watch.run)
         loops.add("console", self._run_console)
         if self.settings.demo:
             loops.add("demo fleet", self._once_stored(Fleet(self.database.direct_address, self.sources.sources, self.clock).run))
@@ -327,6 +338,8 @@ class App:
         await self.sources.probing.close()
         await self.alerts.evaluator.close()
         await self.identity.close()
+        if self.provider is not None:
+            await self.provider.close()
         await self.audit.close()
         await self.database.close()
 

@@ -1,11 +1,10 @@
-"""`make load`: Locust, ab and, where it is installed, Artillery against a started Spillway, or against a demo of its own. A report at the end.
+"""`make load`: Locust, ab and Artillery against a started Spillway, or against a demo of its own. A report at the end.
 
 LOAD_URL and LOAD_TOKEN (role operator) name the target; LOAD_EMAIL and LOAD_PASSWORD open pages, too. LOAD_USERS (50), LOAD_SECONDS (30).
 """
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from typing import Any
 import httpx
 
 from benchmarks.harness.machine import facts as machine
+from load import scenario
 from load.ab import Measured, client, command, measure
 from load.calls import CONFIG, HISTORY, POOL
 from load.report import page, pool_peak
@@ -45,7 +45,8 @@ def main() -> int:
         for path in (HEALTH, CONFIG):
             print("load:", " ".join(command(url + path, 1000, 50)), f"({client()})", flush=True)
             bars[path] = measure(url + path)
-        artillery = _artillery(given)
+        print("load: Artillery, load/artillery/scenario.yml", flush=True)
+        artillery = scenario.measure(given)
         peak = _peak(url, given["LOAD_TOKEN"], began_ms)
         mine = machine()
         facts = {
@@ -60,7 +61,7 @@ def main() -> int:
     place.write_text(report, encoding="utf-8")
     print(report)
     print(f"report: {place.relative_to(ROOT)}")
-    failed = sum(row["failed"] for row in locust["rows"]) + sum(one.failed for one in bars.values())
+    failed = sum(row["failed"] for row in locust["rows"]) + sum(one.failed for one in bars.values()) + artillery.failed
     return 1 if failed else 0
 
 
@@ -117,18 +118,6 @@ def _locust(given: Mapping[str, str], users: str, seconds: int) -> dict[str, Any
             return None
         said: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
         return said
-
-
-def _artillery(given: Mapping[str, str]) -> str:
-    """What became of the Artillery scenario, in words."""
-    program = shutil.which("artillery")
-    if program is None:
-        return "not installed on this machine (docs/load.md says why it is not part of the kit); load/artillery.yml runs with your own"
-    out = RESULTS / "artillery.json"
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    line = [program, "run", "--quiet", "--output", str(out), "load/artillery.yml"]
-    done = subprocess.run(line, cwd=ROOT, env={**os.environ, **given}, check=False, timeout=300)  # noqa: S603 - the user's own program
-    return f"load/results/{out.name}, exit code {done.returncode}"
 
 
 def _peak(url: str, token: str, began_ms: float) -> tuple[int, int, int]:

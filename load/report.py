@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmarks.harness.table import cell_text
 from load.ab import Measured
+from load.scenario import Scenario
 
 
 def refusals(statuses: Mapping[str, int]) -> dict[str, int]:
@@ -21,7 +22,7 @@ def pool_peak(history: Mapping[str, Any], since_ms: float, capacity: int) -> tup
 
 
 def page(
-    facts: Mapping[str, str], locust: Mapping[str, Any], ab: Mapping[str, Measured], peak: tuple[int, int, int], artillery: str
+    facts: Mapping[str, str], locust: Mapping[str, Any], ab: Mapping[str, Measured], peak: tuple[int, int, int], artillery: Scenario
 ) -> str:
     """The report. `peak`: connections in use, waiters, capacity."""
     rows = [
@@ -56,10 +57,21 @@ def page(
             "",
             *_table(("call", "requests", "failed", "not 2xx", "a second", "p50 ms", "p95 ms", "p99 ms"), bars),
             "",
-            f"Artillery: {artillery}",
+            "## The scenario (Artillery)",
+            "",
+            *_scenario(artillery),
             "",
         ]
     )
+
+
+def _scenario(found: Scenario) -> list[str]:
+    """What Artillery counted, or why it did not."""
+    if found.note:
+        return [f"It {found.note}."]
+    codes = ", ".join(f"{count} × {code}" for code, count in found.codes.items())
+    row = [found.users, found.failed, found.requests, codes, found.per_s, *(found.percentiles_ms.get(each, 0.0) for each in (50, 95, 99))]
+    return _table(("users", "failed", "requests", "answers", "a second", "p50 ms", "p95 ms", "p99 ms"), [row])
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:

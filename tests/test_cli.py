@@ -33,6 +33,8 @@ COMMANDS = (
     ["sources", "export"],
     ["sources", "test"],
     ["audit", "verify"],
+    ["vault", "new-key"],
+    ["vault", "rotate"],
 )
 Run = Callable[..., Result]
 
@@ -63,7 +65,7 @@ def test_help_explains_each_command_with_an_example(command):
     assert f"Example: {' '.join(command)}" in said.output
 
 
-@pytest.mark.parametrize("group", [[], ["user"], ["token"], ["sources"], ["jobs"], ["audit"]])
+@pytest.mark.parametrize("group", [[], ["user"], ["token"], ["sources"], ["jobs"], ["audit"], ["vault"]])
 def test_a_group_shows_an_example_too(group):
     assert "Example: " in " ".join(CliRunner().invoke(app, [*group, "--help"], prog_name="spillway").output.split())
 
@@ -100,6 +102,7 @@ def test_an_account_is_added_changed_locked_out_and_let_in_again(spillway):
         (("token", "create", "--name", "x", "--role", "viewer", "--expires", "soon"), "", 2),
         (("token", "create", "--name", "", "--role", "viewer"), "", 1),
         (("token", "create", "--name", "x", "--role", "viewer", "--expires", "9999999w"), "", 1),
+        (("token", "create", "--name", "x", "--role", "viewer", "--scope", "everything"), "", 1),
         (("token", "revoke", "nothing"), "", 1),
         (("sources", "add", "x", "--username", "u"), "", 2),
         (("sources", "add", "x", "--host", "h", "--username", "u", "--port", "0"), "", 2),
@@ -131,12 +134,14 @@ def test_a_file_of_bytes_is_no_list_of_sources(spillway):
 
 
 def test_a_token_is_alone_on_stdout_and_loses_its_power_by_name(spillway):
-    made = spillway("token", "create", "--name", "ci", "--role", "viewer", "--expires", "90d")
+    made = spillway("token", "create", "--name", "ci", "--role", "viewer", "--expires", "90d", "--scope", "read", "--scope", "metrics")
     assert made.exit_code == 0
     token = made.stdout.removesuffix("\n")
     assert token.startswith("spw_")
     assert len(token.split()) == 1
-    assert token not in spillway("token", "list").stdout
+    listed = spillway("token", "list").stdout
+    assert token not in listed
+    assert "metrics,read" in listed
     assert "Revoked" in spillway("token", "revoke", "ci").stdout
     assert "revoked" in spillway("token", "list").stdout
 
@@ -262,3 +267,20 @@ def test_without_an_app_a_command_starts_the_embedded_server_and_stops_it(reacha
     assert done.stdout.startswith("spw_")
     assert (reachable_folder / "data" / "embedded" / "cluster" / "PG_VERSION").exists()
     assert not (reachable_folder / "data" / "embedded" / "cluster" / "postmaster.pid").exists()
+
+
+def test_a_new_key_takes_over_what_the_generated_one_wrote(spillway, fresh_database):
+    assert spillway("sources", "add", "orders", "--host", "127.0.0.1", "--username", "u", given="geheim-1234\n").exit_code == 0
+    made = spillway("vault", "new-key").stdout.split()[1]
+    assert spillway("vault", "rotate").stdout == f"1 values were given to key {made}, 0 had it already.\n"
+    assert spillway("vault", "rotate").stdout == f"0 values were given to key {made}, 1 had it already.\n"
+
+
+def test_a_rotation_without_the_old_key_names_what_it_cannot_read_and_a_key_from_the_settings_is_left_to_them(spillway, monkeypatch):
+    monkeypatch.setenv("SPILLWAY_SECRET_KEY", "old")
+    assert spillway("sources", "add", "orders", "--host", "127.0.0.1", "--username", "u", given="geheim-1234\n").exit_code == 0
+    monkeypatch.setenv("SPILLWAY_SECRET_KEY", "new")
+    done = spillway("vault", "rotate")
+    assert (done.exit_code, "data_sources.password_encrypted 2 cannot be read with any key" in done.stderr) == (1, True)
+    told = spillway("vault", "new-key")
+    assert (told.exit_code, "SPILLWAY_SECRET_KEY is set" in told.stderr) == (1, True)

@@ -1,6 +1,7 @@
 """The load-test kit is whole: what it asks exists, its users load, and its report tells what was measured."""
 
 import asyncio
+import json
 import os
 import re
 import subprocess
@@ -9,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from load import ab, calls
+from load import ab, calls, scenario
 from load.report import page, pool_peak, refusals
 from tests.backend.api.fakes import World
 from tests.tools import ROOT
@@ -37,11 +38,27 @@ LOCUST = {
 }
 
 
+SAID_BY_ARTILLERY = {
+    "counters": {
+        "vusers.created": 15,
+        "vusers.completed": 14,
+        "vusers.failed": 0,
+        "http.requests": 70,
+        "http.codes.200": 60,
+        "http.codes.503": 8,
+        "http.codes.504": 2,
+    },
+    "summaries": {"http.response_time": {"p50": 4, "p95": 37, "p99": 41}},
+    "firstCounterAt": 1000,
+    "lastCounterAt": 6000,
+}
+
+
 def test_every_call_of_the_kit_is_one_of_the_api() -> None:
     paths = World().app.openapi()["paths"]
     asked = {("get", call.path) for call in (*calls.OPERATOR, *calls.SERVICE)}
     asked |= {("get", calls.POOL), ("get", calls.HISTORY), ("post", calls.STATUS_POSTS), ("post", calls.MAKE_JOBS)}
-    scenario = (ROOT / "load" / "artillery.yml").read_text(encoding="utf-8")
+    scenario = (ROOT / "load" / "artillery" / "scenario.yml").read_text(encoding="utf-8")
     asked |= {(method, re.sub(r"/\d+/", "/{source_id}/", url)) for method, url in re.findall(r"- (get|post):\s+url: \"([^\"?]+)", scenario)}
     unknown = {(method, path) for method, path in asked if method not in paths.get(path, {})}
     told = (ROOT / "docs" / "state.md").read_text(encoding="utf-8")  # what is not the guard's or the sources' is held to the contract there
@@ -55,6 +72,20 @@ def test_the_users_load_where_locust_stands() -> None:
     done = subprocess.run(listed, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert {"Operator", "Service", "EventReader", "Page"} <= set((done.stdout + done.stderr).split())
+
+
+def test_artillery_that_is_left_out_or_did_not_come_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOAD_ARTILLERY", "false")
+    told = page({}, LOCUST, {}, (0, 0, 30), scenario.measure({}))
+    assert "It was left out (LOAD_ARTILLERY=false)." in told
+
+
+def test_its_lockfile_names_no_host_and_pins_the_version_that_was_tried() -> None:
+    wanted = json.loads((scenario.HERE / "package.json").read_text(encoding="utf-8"))["dependencies"]["artillery"]
+    lock = (scenario.HERE / "bun.lock").read_text(encoding="utf-8")
+    assert f'"artillery@{wanted}"' in lock
+    assert "http://" not in lock
+    assert "https://" not in lock
 
 
 def test_what_ab_prints_is_read() -> None:
@@ -83,7 +114,7 @@ def test_the_report_tells_refusals_by_code_failures_and_the_pools_peak() -> None
     assert pool_peak(history, 1000, 30) == (20, 2)
     assert pool_peak(history, 9000, 30) == (0, 0)
     assert refusals(LOCUST["statuses"]) == {"429 rate_limited": 2, "503 database_unavailable": 3}
-    told = page({"target": "http://x"}, LOCUST, {"/api/health": ab.read(SAID_BY_AB)}, (20, 2, 30), "not installed")
+    told = page({"target": "http://x"}, LOCUST, {"/api/health": ab.read(SAID_BY_AB)}, (20, 2, 30), scenario.read(SAID_BY_ARTILLERY))
     for line in (
         "* failures: 1",
         "* refusals: 2 × 429 rate_limited, 3 × 503 database_unavailable",
@@ -93,5 +124,6 @@ def test_the_report_tells_refusals_by_code_failures_and_the_pools_peak() -> None
         "| GET /api/health | 12 | 0 | 1.50 | 4 | 9 | 12 | 14 |",
         "| POST /api/v1/jobs/status: HTTP 500 | 1 |",
         "| /api/health | 1000 | 3 | 2 | 1447 | 31 | 40 | 45 |",
+        "| 15 | 3 | 70 | 60 × 200, 8 × 503, 2 × 504 | 14 | 4 | 37 | 41 |",
     ):
         assert line in told.splitlines()

@@ -228,3 +228,33 @@ def test_the_address_past_a_pooler_needs_the_pooler_s_beside_it():
     assert both.database_direct_url is not None
     with pytest.raises(StartRefused, match=r"SPILLWAY_DATABASE_DIRECT_URL=.* must start with postgresql://"):
         load_settings({**direct, "SPILLWAY_DATABASE_DIRECT_URL": "mysql://x", "SPILLWAY_DATABASE_URL": "postgresql://a@b/c"}, None)
+
+
+OIDC = {"SPILLWAY_OIDC_ISSUER": "https://id.example.org", "SPILLWAY_OIDC_CLIENT_ID": "spillway", "SPILLWAY_OIDC_DEFAULT_ROLE": "viewer"}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"OIDC_CLIENT_ID": ""}, "SPILLWAY_OIDC_ISSUER: needs SPILLWAY_OIDC_CLIENT_ID"),
+        ({"OIDC_ISSUER": ""}, "SPILLWAY_OIDC_CLIENT_ID: needs SPILLWAY_OIDC_ISSUER"),
+        ({"OIDC_ISSUER": "http://id.example.org"}, "must start with https://"),
+        ({"OIDC_ISSUER": "ftp://id.example.org"}, "must start with http:// or https://"),
+        ({"OIDC_SCOPES": "email"}, "must name openid"),
+        ({"OIDC_ROLE_CLAIM": "groups"}, "SPILLWAY_OIDC_ROLE_CLAIM and SPILLWAY_OIDC_ROLE_MAP: set both or none"),
+        ({"OIDC_ROLE_MAP": "sre=admin"}, "SPILLWAY_OIDC_ROLE_CLAIM and SPILLWAY_OIDC_ROLE_MAP: set both or none"),
+        ({"OIDC_ROLE_MAP": "sre=king"}, "'sre=king' must be VALUE=ROLE"),
+        ({"OIDC_DEFAULT_ROLE": "none"}, "nobody could come in"),
+        ({"HOST": "::"}, "SPILLWAY_OIDC_ISSUER: needs SPILLWAY_PUBLIC_URL"),
+    ],
+)
+def test_a_provider_that_nobody_could_sign_in_with_stops_the_start(more, said):
+    with pytest.raises(StartRefused) as refused:
+        load_settings(OIDC | {f"SPILLWAY_{name}": value for name, value in more.items()}, None)
+    assert said in refused.value.detail
+
+
+def test_a_provider_needs_an_issuer_a_client_and_who_may_come_in():
+    claim = {"SPILLWAY_OIDC_ROLE_CLAIM": "groups", "SPILLWAY_OIDC_ROLE_MAP": "sre=admin", "SPILLWAY_OIDC_DEFAULT_ROLE": "None"}
+    for more in ({}, claim, {"SPILLWAY_OIDC_ISSUER": "http://127.0.0.1:9000"}):
+        assert load_settings(OIDC | more, None).values.oidc_client_id == "spillway"

@@ -79,18 +79,3 @@ def test_a_mark_of_unfinished_work_is_found_with_its_place(
     assert capsys.readouterr().out.splitlines()[0] == "a.py:2: # TO" + "DO: y"
     (tmp_path / "a.py").write_text("x = 1\n")
     assert marks.main() == 0
-
-
-def test_an_installed_version_with_a_known_fault_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    advisories = tool("advisories")
-    listed = tmp_path / "advisories.toml"
-    monkeypatch.setattr(advisories, "LIST", listed)
-    entry = 'as_of = 2026-01-01\n[[advisory]]\npackage = "PyTest"\nid = "X-1"\nfixed = "{}"\nwhat = "it bites"\n'
-    listed.write_text(entry.format("999"))
-    assert advisories.main() == 1
-    assert "X-1, it bites; fixed in 999" in capsys.readouterr().out
-    listed.write_text(entry.format("0.1"))
-    assert advisories.main() == 0
-    assert "packages could NOT be checked" in capsys.readouterr().out

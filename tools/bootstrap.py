@@ -18,7 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "spillway-installed.json"
 RUN, DEV, BENCH = "requirements.txt", "requirements-dev.txt", "requirements-bench.txt"
-BESIDE = {"requirements-sqlalchemy20.txt": ".cache/sqlalchemy20", "requirements-load.txt": ".cache/load"}
+BESIDE = {
+    "requirements-sqlalchemy20.txt": ".cache/sqlalchemy20",
+    "requirements-load.txt": ".cache/load",
+    "requirements-fuzz.txt": ".cache/fuzz",
+}
 """What stands beside `.venv`, so that it meets nothing in there: a locked file and the folder it is installed in."""
 OLDEST = (3, 11)
 PROGRAM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -16,10 +16,24 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright
 
 CHROMIUM = "/usr/bin/chromium"
-PAGES = {"sources": "/", "source": "/sources/2", "alerts": "/alerts", "audit": "/audit", "settings": "/settings", "drill": "/drill"}
+PAGES = {
+    "sources": "/",
+    "source": "/sources/2",
+    "breakers": "/breakers",
+    "jobs": "/jobs",
+    "events": "/events",
+    "alerts": "/alerts",
+    "channels": "/alerts?tab=channels",
+    "audit": "/audit",
+    "users": "/users",
+    "tokens": "/tokens",
+    "account": "/account",
+    "settings": "/settings",
+    "drill": "/drill",
+}
 WIDE, NARROW = 1440, 390
 SIZES = {WIDE: 1000, NARROW: 844}
-NARROW_PAGES = ("sources",)
+NARROW_PAGES = ("sources", "breakers", "jobs", "events")
 HOLDS = {"leak": 20, "idle_in_transaction": 6, "query": 2}
 HELD_S, FAIL_S = 45, 25
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]

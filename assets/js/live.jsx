@@ -126,11 +126,23 @@ export function Sentence({ text, element = "span", ...rest }) {
   return createElement(element, rest, ...String(text || "").split(MARKS).filter(Boolean).map(piece));
 }
 
-// Leaves the app by a full page load: the session has ended, or the page is not part of it.
-export function GoTo({ to }) {
+const LEFT_WITHIN_MS = 10000;
+let leavingSince = -Infinity;
+if (typeof window !== "undefined") window.addEventListener("beforeunload", () => { leavingSince = performance.now(); });
+
+// Leaves for the sign-in page by a full page load, a second after the session has ended.
+export function SignInAgain() {
   useEffect(() => {
-    window.location.assign(to);
-  }, [to]);
+    let timer = 0;
+    const leave = () => {
+      if (performance.now() - leavingSince < LEFT_WITHIN_MS) return arm(); // the tab that signs out is on its way, however slow
+      const here = window.location.pathname + window.location.search;
+      window.location.assign(`/login?expired=1&next=${encodeURIComponent(here)}`);
+    };
+    const arm = () => { timer = setTimeout(leave, 1000); };
+    arm();
+    return () => clearTimeout(timer);
+  }, []);
   return null;
 }
 

@@ -1,36 +1,30 @@
-"""What an admin does with accounts and tokens, and how the first admin comes to be. Every change is recorded with who made it."""
+"""What an admin does with accounts, and how the first admin comes to be. Every change is recorded with who made it."""
 
-import hashlib
 import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from dashboard_app.access.api_tokens import COMMAND_LINE, ApiTokens, checked_name, digest
 from dashboard_app.access.audit import Audit
 from dashboard_app.access.known import SESSION_IDLE
 from dashboard_app.access.passwords import Passwords, check_new_password, is_common
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import Conflict, InvalidInput, NotFound, Refused
+from dashboard_app.model.errors import Conflict, InvalidInput, Refused
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role, User, is_email
-from dashboard_app.policy.permission import require, require_proof
+from dashboard_app.policy.permission import require
 from dashboard_app.store.account_links import AccountLinkStore
 from dashboard_app.store.database import Database
 from dashboard_app.store.sessions import SessionStore
 from dashboard_app.store.setup_links import SetupLinkStore
-from dashboard_app.store.tokens import TokenRecord, TokenStore
 from dashboard_app.store.users import UserRecord, UserStore
 
 _LOG = logging.getLogger(__name__)
-COMMAND_LINE = Principal(PrincipalKind.SYSTEM, "command line", Role.ADMIN)
-"""Who acts when a person at the machine runs a command."""
 SPILLWAY = Principal(PrincipalKind.SYSTEM, "spillway", Role.ADMIN)
 """Who acts when Spillway itself does."""
 SETUP_LINK_LIFE = timedelta(minutes=30)
 ACCOUNT_LINK_LIFE = timedelta(hours=24)
-TOKEN_PREFIX = "spw_"  # noqa: S105 - what every token begins with, not a token
-_SHOWN_CHARACTERS = 9
-_MAX_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +43,15 @@ class Link:
     expires_at: datetime
 
 
-class Accounts:
-    """Users, API tokens and the one-time link. All raise DatabaseUnavailable while the database does not answer."""
+class Accounts(ApiTokens):
+    """Users and the one-time link. All raise DatabaseUnavailable while the database does not answer."""
 
     def __init__(self, database: Database, clock: Clock, passwords: Passwords, audit: Audit) -> None:
         """No I/O."""
-        self._clock = clock
+        super().__init__(database, clock, audit)
         self._passwords = passwords
-        self._audit = audit
         self._user_store = UserStore(database)
         self._session_store = SessionStore(database)
-        self._token_store = TokenStore(database)
         self._link_store = SetupLinkStore(database)
         self._account_link_store = AccountLinkStore(database)
 
@@ -76,7 +68,7 @@ class Accounts:
     ) -> User:
         """The new account. Raises InvalidInput, Conflict."""
         require(by, "users.write")
-        email, name = checked_email(email), _checked_name(name, empty=True)
+        email, name = checked_email(email), checked_name(name, empty=True)
         password_hash = await self._passwords.hash(password, may_be_common=may_be_common)
         async with self._audit.act(by, "user.add", email, details={"role": role.value}):
             record = await self._user_store.insert(email, name, role, password_hash)
@@ -86,7 +78,7 @@ class Accounts:
     async def invite(self, email: str, role: Role, *, name: str = "", by: Principal, request_id: str = "") -> tuple[User, Link]:
         """A new account without a password, and the link by which its person sets one. Raises InvalidInput, Conflict."""
         self._may(by, "users.write")
-        email, name = checked_email(email), _checked_name(name, empty=True)
+        email, name = checked_email(email), checked_name(name, empty=True)
         async with self._audit.act(by, "user.add", email, request_id=request_id, details={"role": role.value, "by": "link"}):
             record = await self._user_store.insert(email, name, role, Secret(""))
             self._user_changed(record)
@@ -179,39 +171,6 @@ class Accounts:
             _LOG.warning("SPILLWAY_ADMIN_PASSWORD is one of the most common passwords; change it on /account")
         return True
 
-    async def create_token(self, name: str, role: Role, expires_in_s: float | None = None, *, by: Principal = COMMAND_LINE) -> str:
-        """A new API token, shown this once; as `make_token`."""
-        return (await self.make_token(name, role, expires_in_s, by=by))[0]
-
-    async def make_token(
-        self, name: str, role: Role, expires_in_s: float | None, *, by: Principal, request_id: str = ""
-    ) -> tuple[str, TokenRecord]:
-        """A new API token, shown this once, and what is kept of it. `expires_in_s` None: it does not expire. Raises InvalidInput."""
-        self._may(by, "tokens.write")
-        name = _checked_name(name)
-        token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-        expires_at = None if expires_in_s is None else self._clock.now() + _life(expires_in_s)
-        async with self._audit.act(by, "token.create", name, request_id=request_id) as noted:
-            record = await self._token_store.insert(
-                name, token[:_SHOWN_CHARACTERS], digest(token), role, expires_at=expires_at, created_by=by.name
-            )
-            self._token_changed(record)
-            noted.update(target=f"{record.id} {name}", role=role.value, expires_at=str(expires_at))
-        return token, record
-
-    async def list_tokens(self) -> list[TokenRecord]:
-        """Every token without its secret, newest first."""
-        return await self._token_store.all()
-
-    async def revoke_token(self, id_or_name: int | str, *, by: Principal = COMMAND_LINE, request_id: str = "") -> TokenRecord:
-        """The token, no longer good. A name must fit exactly one good token. Raises NotFound, Conflict."""
-        self._may(by, "tokens.write")
-        async with self._audit.act(by, "token.revoke", str(id_or_name), request_id=request_id) as noted:
-            record = await self._token_store.revoke(await self._token_id(id_or_name), self._clock.now())
-            self._token_changed(record)
-            noted["target"] = f"{record.id} {record.name}"
-        return record
-
     async def first_run_link(self, base_url: str) -> str | None:
         """The one-time link that makes the first admin, good for 30 minutes; None when there is a user.
 
@@ -230,7 +189,7 @@ class Accounts:
 
     async def set_up(self, token: str, email: str, password: Secret, *, name: str = "") -> User:
         """The first admin, made with the one-time link. Raises Refused, Conflict, InvalidInput."""
-        email, name = checked_email(email), _checked_name(name, empty=True)
+        email, name = checked_email(email), checked_name(name, empty=True)
         check_new_password(password)
         await self._link_store.find(digest(token))
         password_hash = await self._passwords.hash(password)
@@ -239,28 +198,11 @@ class Accounts:
         await self._audit.record(_principal_of(record.user), "user.first-admin", record.user.email)
         return record.user
 
-    def _may(self, by: Principal, action: str) -> None:
-        """Return when `by` may change accounts or tokens now. Raises Forbidden, ProofNeeded."""
-        require(by, action)
-        require_proof(by, self._clock.now())
-
     async def _new_link(self, user: User, by: Principal) -> Link:
         """A fresh link of this user."""
         token, expires_at = secrets.token_urlsafe(32), self._clock.now() + ACCOUNT_LINK_LIFE
         await self._account_link_store.renew(digest(token), user.id, expires_at, by.name)
         return Link(f"/password?token={token}", expires_at)
-
-    async def _token_id(self, id_or_name: int | str) -> int:
-        """The id behind an id, or behind a name that exactly one good token has."""
-        if isinstance(id_or_name, int) or id_or_name.isdecimal():
-            return int(id_or_name)
-        now = self._clock.now()
-        found = [record.id for record in await self._token_store.all() if record.name == id_or_name and record.is_good(now)]
-        if len(found) > 1:
-            raise Conflict(f"{len(found)} tokens have this name; revoke by id: {', '.join(map(str, found))}")
-        if not found:
-            raise NotFound("There is no such token.")
-        return found[0]
 
     async def _sign_out_everywhere(self, record: UserRecord) -> None:
         """End every session of the user, in the table and in memory."""
@@ -268,14 +210,6 @@ class Accounts:
 
     def _user_changed(self, record: UserRecord) -> None:
         """Called after each change of an account."""
-
-    def _token_changed(self, record: TokenRecord) -> None:
-        """Called after each change of a token."""
-
-
-def digest(secret: str) -> str:
-    """SHA-256 as hex: what is stored of a session or token. Both are 256 random bits: no salt or slow hash is needed."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def checked_email(email: str) -> str:
@@ -285,24 +219,6 @@ def checked_email(email: str) -> str:
         sentence = "An email looks like name@example.org."
         raise InvalidInput(sentence, ({"field": "email", "message": sentence},))
     return email
-
-
-def _checked_name(name: str, *, empty: bool = False) -> str:
-    """`name` without blanks around it. Raises InvalidInput when it is too long, not printable, or empty without leave."""
-    name = name.strip()
-    if len(name) > _MAX_NAME or not name.isprintable() or not (name or empty):
-        sentence = f"A name has 1 to {_MAX_NAME} printable characters."
-        raise InvalidInput(sentence, ({"field": "name", "message": sentence},))
-    return name
-
-
-def _life(seconds: float) -> timedelta:
-    """`seconds` as a duration. Raises InvalidInput when it is not positive or beyond ten years."""
-    ten_years_s = 10 * 365 * 86_400
-    if not 0 < seconds <= ten_years_s:
-        sentence = "A token lives from 1 second to 10 years."
-        raise InvalidInput(sentence, ({"field": "expires", "message": sentence},))
-    return timedelta(seconds=seconds)
 
 
 def _principal_of(user: User) -> Principal:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import reflex as rx
 from reflex.state import StateUpdate
+from reflex_base.constants.state import FIELD_MARKER
 from reflex_base.event import Event
 from reflex_base.registry import RegistrationContext
 from reflex_base.utils.format import json_dumps
@@ -33,12 +34,6 @@ REFLEX_HANDLERS = frozenset(
     )
 )
 """Reflex's own handlers by their exact names: open to everybody who is signed in."""
-_LEAVE = 'window.location.assign("/login?expired=1&next=" + encodeURIComponent(window.location.pathname + window.location.search))'
-"""A full page load, since a socket keeps the cookie that it was opened with."""
-_LEAVE_LATER = f"setTimeout(() => {{ {_LEAVE} }}, 1000)"
-"""Later, since the tab that signs out is on its way to the sign-in page already."""
-FAREWELL = "42/_event," + json_dumps(["event", StateUpdate(events=Event.from_event_type(rx.call_script(_LEAVE_LATER)))])
-"""The frame that sends an open page to the sign-in page: what Reflex itself would send, for a socket that is about to be closed."""
 _MAX_CLIENTS = 10_000
 
 
@@ -52,12 +47,14 @@ class WhoAsks(Protocol):
 class EventGate(rx.Middleware):
     """Put first: `app.add_middleware(EventGate(identity, policies), index=0)`. Call `check_policies` at start."""
 
-    def __init__(self, identity: WhoAsks, policies: Mapping[str, str], unattended: Iterable[str] = ()) -> None:
+    def __init__(self, identity: WhoAsks, policies: Mapping[str, str], unattended: Iterable[str] = (), *, over: "Delta") -> None:
         """`policies`: "sources_state.load" → "sources.read", for every handler of every page.
 
         `unattended` are handlers that open pages call by themselves: they do not keep a session from ending unused.
+        `over` is what makes a page leave for the sign-in page: see `delta_of`.
         """
         self._identity = identity
+        self._over = over
         self._policies = dict(policies)
         self._unattended = frozenset(unattended)
         self._owners: OrderedDict[str, int | None] = OrderedDict()
@@ -66,7 +63,7 @@ class EventGate(rx.Middleware):
         """None lets the event run; a StateUpdate stops it, in the background and in chains, too."""
         principal = await self._principal(state, is_use=short_name(event.name) not in self._unattended)
         if principal is None:
-            return StateUpdate(events=Event.from_event_type(rx.call_script(_LEAVE)))
+            return StateUpdate(delta=self._over)
         self._give_state_to(principal, state)
         if self._may(principal, event.name):
             return None
@@ -97,6 +94,22 @@ class EventGate(rx.Middleware):
         self._owners.move_to_end(token)
         while len(self._owners) > _MAX_CLIENTS:
             self._owners.popitem(last=False)
+
+
+Delta = dict[str, dict[str, Any]]
+
+
+def delta_of(state: type[rx.State], **values: object) -> Delta:
+    """What tells an open page that these variables of a state have these values now.
+
+    A page leaves by a variable, never by a script that it is sent: to run that, the policy of content would have to allow eval.
+    """
+    return {state.get_full_name(): {f"{name}{FIELD_MARKER}": value for name, value in values.items()}}
+
+
+def farewell(over: Delta) -> str:
+    """The frame that sends an open page to the sign-in page: what Reflex itself would send, for a socket that is about to be closed."""
+    return "42/_event," + json_dumps(["event", StateUpdate(delta=over)])
 
 
 def check_policies(policies: Mapping[str, str], registered: Iterable[str] | None = None) -> None:

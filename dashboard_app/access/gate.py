@@ -68,8 +68,13 @@ class Gate:
         settings: Settings,
         hint: Callable[[], str] | None = None,
         farewell: str = "",
+        scripts: tuple[str, ...] = (),
     ) -> None:
-        """No I/O. `hint`: the X-Throttle of an answer given here. `farewell`: the last text to a page whose session is over."""
+        """No I/O. `hint`: the X-Throttle of an answer given here. `farewell`: the last text to a page whose session is over.
+
+        `scripts`: the hashes of the scripts that stand in the built pages.
+        """
+        self._scripts = scripts
         self._farewell = farewell
         self._app = app
         self._hint = hint
@@ -221,7 +226,7 @@ class Gate:
                 given = {name.lower() for name, _ in headers}
                 host = visit.header(scope, b"host")
                 safe_host = host if self._hosts.allows(host) else "localhost"
-                wanted = visit.raw_security_headers(safe_host, is_https=self._is_https)
+                wanted = visit.raw_security_headers(safe_host, is_https=self._is_https, page=self._scripts if is_page else None)
                 headers += [pair for pair in wanted if pair[0] not in given]
                 if is_page and b"cache-control" not in given:
                     headers.append((b"cache-control", b"no-store"))

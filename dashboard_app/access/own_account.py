@@ -2,7 +2,8 @@
 
 import re
 
-from dashboard_app.access.accounts import COMMAND_LINE, Accounts
+from dashboard_app.access.accounts import Accounts
+from dashboard_app.access.api_tokens import COMMAND_LINE
 from dashboard_app.access.audit import Audit
 from dashboard_app.access.known import SESSION_IDLE
 from dashboard_app.access.login_limit import LoginLimit
@@ -35,7 +36,7 @@ class OwnAccount(Accounts):
     async def own_sessions(self, by: Principal) -> list[SessionRecord]:
         """The sessions of this person that are not over, the one last seen first. Raises Forbidden for a token."""
         now = self._clock.now()
-        return await self._session_store.of_user(_person(by), now, now - SESSION_IDLE)
+        return await self._session_store.of_user(person_id(by), now, now - SESSION_IDLE)
 
     async def end_own_session(self, by: Principal, handle: str, *, request_id: str = "") -> None:
         """End one of them at once. Raises Forbidden, NotFound."""
@@ -48,7 +49,7 @@ class OwnAccount(Accounts):
 
     async def end_other_sessions(self, by: Principal, *, request_id: str = "") -> int:
         """End all of them but the one that asks, and return how many. Raises Forbidden."""
-        user_id = _person(by)
+        user_id = person_id(by)
         async with self._audit.act(by, "session.revoke", "all others", request_id=request_id) as noted:
             ended = await self._end_sessions(user_id, keep=by.session_id)
             noted["ended"] = ended
@@ -63,7 +64,7 @@ class OwnAccount(Accounts):
             RateLimited: too many wrong ones.
 
         """
-        user_id = _person(by)
+        user_id = person_id(by)
         try:
             check_new_password(new)
         except InvalidInput as wrong:
@@ -77,19 +78,19 @@ class OwnAccount(Accounts):
 
     async def own_second_factor(self, by: Principal) -> int | None:
         """How many recovery codes are left; None without a second factor. Raises Forbidden."""
-        user_id = _person(by)
+        user_id = person_id(by)
         record = await self._user_store.by_id(user_id)
         return await self._factor.codes_left(user_id) if record.user.has_second_factor else None
 
     async def begin_second_factor(self, by: Principal) -> Begun:
         """A key for an authenticator app; it counts from `confirm_second_factor` on. Raises Forbidden, ProofNeeded."""
-        user_id = _person(by)
+        user_id = person_id(by)
         require_proof(by, self._clock.now())
         return self._factor.begin(user_id, by.name)
 
     async def confirm_second_factor(self, by: Principal, pending: str, code: str, *, request_id: str = "") -> list[str]:
         """From now on a code is asked for at each sign-in; returns the recovery codes, shown this once. Raises InvalidInput."""
-        user_id = _person(by)
+        user_id = person_id(by)
         require_proof(by, self._clock.now())
         async with self._audit.act(by, "user.second-factor", by.name, request_id=request_id):
             record, recovery = await self._factor.confirm(user_id, pending, code)
@@ -98,7 +99,7 @@ class OwnAccount(Accounts):
 
     async def end_second_factor(self, by: Principal, *, request_id: str = "") -> None:
         """The own account, without a second factor. Raises Forbidden, ProofNeeded."""
-        user_id = _person(by)
+        user_id = person_id(by)
         require_proof(by, self._clock.now())
         async with self._audit.act(by, "user.no-second-factor", by.name, request_id=request_id):
             self._user_changed(await self._factor.remove(user_id))
@@ -125,7 +126,7 @@ class OwnAccount(Accounts):
             RateLimited: too many wrong ones.
 
         """
-        _person(by)
+        person_id(by)
         record = await self._account(by.name)
         if record is not None and record.totp_encrypted is not None and _CODE.fullmatch(password.reveal()):
             await self._check_code(by, record, password.reveal())
@@ -187,7 +188,7 @@ def _right_one(record: UserRecord | None, *, is_right: bool) -> UserRecord:
     return record
 
 
-def _person(by: Principal) -> int:
+def person_id(by: Principal) -> int:
     """The id of the account behind `by`. Raises Forbidden."""
     if by.kind is not PrincipalKind.USER or by.user_id is None:
         raise Forbidden("A token has no account of its own; sign in as a person.")

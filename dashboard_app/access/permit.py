@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 from dashboard_app.access import visit
 from dashboard_app.access.gate import CLOSE_NOT_SIGNED_IN, App, Receive, Scope, Send
+from dashboard_app.model.errors import InsufficientScope
 from dashboard_app.model.user import Principal
-from dashboard_app.policy.permission import ACTIONS, least_role, refusal
+from dashboard_app.policy.permission import ACTIONS, denial, least_role
+from dashboard_app.policy.scopes import scope_of
 from dashboard_app.runtime.problem import ProblemResponse, problem
 
 ActionOf = Callable[[str, str], str | None]
@@ -46,9 +48,12 @@ class Permit:
             return None
         if principal is None:
             return _not_signed_in(scope)
-        if principal.role.covers(needed):
+        refused = denial(principal, action)
+        if refused is None:
             return None
-        return problem(403, "forbidden", refusal(principal.role, action), instance=scope["path"])
+        how = [("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope_of(action)}"')]
+        headers = how if isinstance(refused, InsufficientScope) else []
+        return problem(403, refused.code, refused.detail, instance=scope["path"], headers=headers)
 
     def _is_open(self, path: str) -> bool:
         """True when anybody may read `path`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dashboard_app.access import codes
-from dashboard_app.access.accounts import digest
+from dashboard_app.access.api_tokens import digest
 from dashboard_app.access.vault import Vault
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import DatabaseUnavailable, Failed, InvalidInput

@@ -16,6 +16,8 @@ from dashboard_app.access.forms import PAGE_HEADERS, fields_of
 from dashboard_app.access.gate import Receive, Scope, Send
 from dashboard_app.access.identity import Identity
 from dashboard_app.access.known import SESSION_LIFE
+from dashboard_app.access.oidc_pages import CALLBACK, START, OidcPages
+from dashboard_app.access.oidc_words import sentence_of
 from dashboard_app.access.password_page import PasswordPage
 from dashboard_app.access.sign_in_html import SignInView, code_page, message_page, setup_page, sign_in_page
 from dashboard_app.model.errors import (
@@ -46,18 +48,20 @@ Ping = Callable[[float], Awaitable[float]]
 class SignIn:
     """Answers the sign-in pages. `ping(limit_s)` gives the milliseconds of one round trip, or raises DatabaseUnavailable."""
 
-    def __init__(self, identity: Identity, audit: Audit, environment: str, ping: Ping) -> None:
-        """Reads the two files beside this module."""
+    def __init__(self, identity: Identity, audit: Audit, environment: str, ping: Ping, *, oidc: OidcPages | None = None) -> None:
+        """Reads the two files beside this module. `oidc`: the way by an identity provider, when there is one."""
         self._identity = identity
         self._audit = audit
         self._environment = environment
         self._ping = ping
         self._password = PasswordPage(identity, environment)
+        self._oidc = oidc
+        self._provider_name = oidc.name if oidc is not None else ""
         self._files = {path: (_FOLDER / path[1:]).read_bytes() for path in _FILES}
 
     def serves(self, path: str) -> bool:
         """True when this app answers `path`."""
-        return path in {"/login", "/logout", "/setup", "/password"} or path in self._files
+        return path in {"/login", "/logout", "/setup", "/password", START, CALLBACK} or path in self._files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; the gate has checked host and origin and says in the scope who asks."""
@@ -77,6 +81,8 @@ class SignIn:
             ("/setup", "POST"): self._set_up,
             ("/password", "GET"): self._password.show,
             ("/password", "POST"): self._password.take,
+            (START, "GET"): self._to_provider,
+            (CALLBACK, "GET"): self._from_provider,
         }
         found = answers.get((path, method))
         if found is None:
@@ -95,7 +101,8 @@ class SignIn:
             notice = "Your password is set. Sign in with it."
         elif request.query_params.get("expired"):
             notice = "You were signed out: a session lasts 12 h, or 2 h without use. Sign in to go on."
-        return await self._form(200, SignInView(self._environment, None, next_path=next_path, notice=notice))
+        error = sentence_of(request.query_params.get("oidc", ""), self._provider_name)
+        return await self._form(200, SignInView(self._environment, None, next_path=next_path, notice=notice), error=error)
 
     async def _sign_in(self, request: Request) -> Response:
         """Sign in and go to the page asked for; or the form again with what is wrong."""
@@ -146,6 +153,28 @@ class SignIn:
         if person is not None:
             await self._note(request, person, "session.begin", person.name, "ok")
         return self._with_cookie(_see_other(next_path), cookie)
+
+    async def _to_provider(self, request: Request) -> Response:
+        """Off to the identity provider."""
+        return await self._oidc.start(request) if self._oidc is not None else _no_provider()
+
+    async def _from_provider(self, request: Request) -> Response:
+        """Back from the identity provider."""
+        if self._oidc is None:
+            return _no_provider()
+
+        async def entered(request: Request, cookie: str, next_path: str) -> Response:
+            person = await self._identity.principal_for_cookie(f"{self._identity.cookie_name}={cookie}", guard_call=True)
+            if person is not None:
+                await self._note(request, person, "session.begin", person.name, "ok", by="oidc")
+            return self._with_cookie(_see_other(next_path), cookie)
+
+        async def refused(request: Request, why: str) -> None:
+            await self._note(request, NOBODY, "session.begin", why, "refused", by="oidc")
+
+        return await self._oidc.callback(
+            request, entered, lambda ticket, path: _html(200, code_page(self._environment, ticket, path)), refused
+        )
 
     async def _sign_out(self, request: Request) -> Response:
         """End the session, wherever the database is, and show the form."""
@@ -198,7 +227,7 @@ class SignIn:
 
     async def _form(self, status: int, view: SignInView, *, error: str = "", wait_s: int = 0) -> Response:
         """The sign-in page with a fresh ping."""
-        shown = replace(view, ping_ms=await self._ping_ms(), error=error, wait_s=wait_s)
+        shown = replace(view, ping_ms=await self._ping_ms(), error=error, wait_s=wait_s, provider=self._provider_name)
         answer = _html(status, sign_in_page(shown))
         if wait_s:
             answer.headers["Retry-After"] = str(wait_s)
@@ -226,7 +255,7 @@ class SignIn:
         )
         return answer
 
-    async def _note(self, request: Request, who: Principal, action: str, target: str, result: str) -> None:
+    async def _note(self, request: Request, who: Principal, action: str, target: str, result: str, *, by: str = "password") -> None:
         """Record a sign-in or sign-out. A full journal must not keep people out: then it is logged."""
         try:
             await self._audit.record(
@@ -235,7 +264,7 @@ class SignIn:
                 target,
                 result,
                 request_id=request.scope[visit.REQUEST_ID],
-                details={"address": request.scope[visit.ADDRESS]},
+                details={"address": request.scope[visit.ADDRESS]} | ({"by": by} if action == "session.begin" else {}),
             )
         except DatabaseUnavailable:
             _LOG.warning("%s %s of %s could not be recorded", action, result, target)
@@ -243,7 +272,12 @@ class SignIn:
 
 def _allowed(path: str) -> str:
     """The methods of a path."""
-    return "POST" if path == "/logout" else "GET, HEAD, POST"
+    return {"/logout": "POST", START: "GET, HEAD", CALLBACK: "GET, HEAD"}.get(path, "GET, HEAD, POST")
+
+
+def _no_provider() -> Response:
+    """What is said where no identity provider is set up."""
+    return problem(404, "not_found", "There is no such page.")
 
 
 def _html(status: int, text: str) -> Response:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from html import escape
+from urllib.parse import quote
 
 PING_ATTRIBUTE = "sign-in-ping"
 _MARK = (
@@ -13,7 +14,10 @@ _MARK = (
 
 @dataclass(frozen=True, slots=True)
 class SignInView:
-    """What the sign-in page shows. `ping_ms` None: the server's database did not answer in time; `wait_s` > 0 holds the button."""
+    """What the sign-in page shows. `ping_ms` None: the server's database did not answer in time; `wait_s` > 0 holds the button.
+
+    `provider` is what the identity provider is called, "" without one.
+    """
 
     environment: str
     ping_ms: float | None
@@ -22,6 +26,7 @@ class SignInView:
     notice: str = ""
     error: str = ""
     wait_s: int = 0
+    provider: str = ""
 
 
 def sign_in_page(view: SignInView) -> str:
@@ -34,7 +39,19 @@ def sign_in_page(view: SignInView) -> str:
         + _field("password", "Password", "password", "current-password", "", testid="sign-in-password", autofocus=bool(view.email))
         + f'<button type="submit" data-testid="sign-in-submit"{held}>Sign in</button></form>'
     )
-    return _document("Sign in", view.environment, _notices(view.notice, view.error) + form + _ping_line(view.ping_ms))
+    content = _notices(view.notice, view.error) + form + _provider_link(view) + _ping_line(view.ping_ms)
+    return _document("Sign in", view.environment, content)
+
+
+def _provider_link(view: SignInView) -> str:
+    """The way to the identity provider, when there is one: a link, so that it works without a script."""
+    if not view.provider:
+        return ""
+    back = "" if view.next_path == "/" else f"?next={quote(view.next_path, safe='/')}"
+    return (
+        f'<p class="or"><span>or</span></p><a class="button" href="/oidc/start{escape(back)}" data-testid="sign-in-provider">'
+        f"Sign in with {escape(view.provider)}</a>"
+    )
 
 
 def code_page(environment: str, ticket: str, next_path: str, error: str = "") -> str:

@@ -1,10 +1,14 @@
-"""The keys of this installation: they encrypt stored credentials and sign session cookies."""
+"""The keys of this installation: they encrypt stored credentials and sign session cookies.
+
+What is stored names the key that wrote it (`k1.<id>.<text>`), so that it is known, without opening it, what an old key is still needed for.
+"""
 
 import base64
 import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -14,10 +18,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from dashboard_app.model.errors import Failed, StartRefused
 from dashboard_app.model.secret import Secret
+from dashboard_app.runtime.whole_file import replace_file
 from dashboard_app.settings import Settings
 
 KEY_FILE = "secret.key"
 _KEY_BYTES = 32
+_ID_DIGITS = 8
+_FORM = b"k1."
+_UNREADABLE = "A stored password cannot be read with the present SECRET_KEY. Enter it again."
 
 
 class Vault:
@@ -32,14 +40,26 @@ class Vault:
 
     def encrypt(self, secret: Secret) -> bytes:
         """`secret` as bytes that can be stored; different each time."""
-        return self._fernet.encrypt(secret.reveal().encode())
+        first = next(iter(self._locks))
+        return _FORM + first.encode() + b"." + self._locks[first].encrypt(secret.reveal().encode())
 
     def decrypt(self, stored: bytes) -> Secret:
         """The secret behind `stored`. Raises Failed when no key fits: SECRET_KEY changed, or the file was replaced."""
+        key_id, text = _parts(stored)
+        locks = list(self._locks.values()) if key_id is None else [self._locks[key_id]] if key_id in self._locks else []
         try:
-            return Secret(self._fernet.decrypt(stored).decode())
+            return Secret(MultiFernet(locks).decrypt(text).decode()) if locks else _no_key(key_id)
         except InvalidToken as error:
-            raise Failed("A stored password cannot be read with the present SECRET_KEY. Enter it again.") from error
+            raise Failed(_UNREADABLE) from error
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of the keys, newest first: a hash of each, from which no key can be told."""
+        return tuple(self._locks)
+
+    def is_current(self, stored: bytes) -> bool:
+        """True when the first key wrote `stored`: no older one is needed for it."""
+        return _parts(stored)[0] == self.key_ids[0]
 
     def sign(self, text: str) -> str:
         """A signature of `text`, URL-safe."""
@@ -51,9 +71,9 @@ class Vault:
         return any(hmac.compare_digest(_signature(key, text).encode(), given) for key in self._signing_keys)
 
     @cached_property
-    def _fernet(self) -> MultiFernet:
-        """First encrypts, all decrypt."""
-        return MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(key, b"spillway credentials"))) for key in self._keys])
+    def _locks(self) -> Mapping[str, Fernet]:
+        """By the key's id: the first encrypts, all decrypt."""
+        return {key_id(key): Fernet(base64.urlsafe_b64encode(_derived(key, b"spillway credentials"))) for key in self._keys}
 
     @cached_property
     def _signing_keys(self) -> tuple[bytes, ...]:
@@ -64,8 +84,23 @@ class Vault:
     def _keys(self) -> tuple[str, ...]:
         """The keys, newest first."""
         if self._settings.secret_key is None:
-            return (generated_key(self._settings.data_dir / KEY_FILE),)
-        return tuple(key.strip() for key in self._settings.secret_key.get_secret_value().split(",") if key.strip())
+            return _listed(generated_key(self._settings.data_dir / KEY_FILE))
+        return _listed(self._settings.secret_key.get_secret_value())
+
+
+def add_key(path: Path) -> str:
+    """Put a new key in front of those in `path` and return its id; what the older ones wrote stays readable. Raises StartRefused."""
+    old, fresh = generated_key(path), secrets.token_urlsafe(_KEY_BYTES)
+    try:
+        replace_file(path, f"{fresh},{old}\n".encode("ascii"))
+    except OSError as error:
+        raise StartRefused(f"{path}: the secret key cannot be written") from error
+    return key_id(fresh)
+
+
+def key_id(key: str) -> str:
+    """What a key is called in what it wrote."""
+    return _derived(key, b"spillway key id").hex()[:_ID_DIGITS]
 
 
 def generated_key(path: Path) -> str:
@@ -100,6 +135,24 @@ def _make(path: Path) -> None:
     finally:
         os.close(descriptor)
         fresh.unlink()
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """The keys of a list with commas."""
+    return tuple(key.strip() for key in text.split(",") if key.strip())
+
+
+def _parts(stored: bytes) -> tuple[str | None, bytes]:
+    """The id of the key that wrote it, and what it wrote; no id: it is from before keys had one."""
+    if not stored.startswith(_FORM):
+        return None, stored
+    name, _, text = stored.removeprefix(_FORM).partition(b".")
+    return name.decode("ascii", "replace"), text
+
+
+def _no_key(wanted: str | None) -> Secret:
+    """Raise Failed."""
+    raise Failed(f"{_UNREADABLE} It was written with key {wanted}.")
 
 
 def _derived(key: str, purpose: bytes) -> bytes:

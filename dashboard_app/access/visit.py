@@ -9,6 +9,8 @@ from secrets import token_hex
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from dashboard_app.access.content_policy import NOTHING, page_policy
+
 PRINCIPAL = "spillway.principal"
 REQUEST_ID = "spillway.request_id"
 ADDRESS = "spillway.address"
@@ -32,7 +34,14 @@ _ASSET_SUFFIXES = frozenset(
 )
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _MAX_NEXT = 2000
-_OWN_PAGES = ("/login", "/logout", "/setup", "/password")
+_NO_FEATURES = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        *("accelerometer", "autoplay", "browsing-topics", "camera", "display-capture", "encrypted-media", "geolocation", "gyroscope"),
+        *("magnetometer", "microphone", "midi", "payment", "publickey-credentials-get", "screen-wake-lock", "usb", "xr-spatial-tracking"),
+    )
+)
+_OWN_PAGES = ("/login", "/logout", "/setup", "/password", "/oidc/start", "/oidc/callback")
 
 
 def is_api(path: str) -> bool:
@@ -106,23 +115,18 @@ def login_location(path: str, query: str, *, expired: bool = False) -> str:
     return "/login" + (f"?{'&'.join(marks)}" if marks else "")
 
 
-def security_headers(host: str, *, is_https: bool) -> Mapping[str, str]:
-    """What every answer carries unless it says otherwise. `host` is the checked Host header.
+def security_headers(host: str, *, is_https: bool, page: tuple[str, ...] | None = None) -> Mapping[str, str]:
+    """What every answer carries unless it says otherwise. `host` is the checked Host header; `page`: for a page of the console, the hashes of its inline scripts.
 
-    The built console needs inline scripts and eval (Reflex's redirects and script calls); no other host is ever allowed.
     The referrer stays on the site rather than away: with no-referrer, browsers send `Origin: null` with a form.
     """
     headers = {
-        "content-security-policy": (
-            "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-            f"img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws://{host} wss://{host}; worker-src 'self' blob:; "
-            "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-        ),
+        "content-security-policy": NOTHING if page is None else page_policy(host, page),
         "x-content-type-options": "nosniff",
         "referrer-policy": "same-origin",
         "cross-origin-opener-policy": "same-origin",
         "cross-origin-resource-policy": "same-origin",
-        "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "permissions-policy": _NO_FEATURES,
     }
     return {**headers, "strict-transport-security": "max-age=31536000"} if is_https else headers
 
@@ -137,6 +141,6 @@ def header(scope: Mapping[str, Any], name: bytes) -> str:
 
 
 @lru_cache(maxsize=64)
-def raw_security_headers(host: str, *, is_https: bool) -> tuple[tuple[bytes, bytes], ...]:
+def raw_security_headers(host: str, *, is_https: bool, page: tuple[str, ...] | None = None) -> tuple[tuple[bytes, bytes], ...]:
     """The same as they go over the wire; made once for each host that is allowed."""
-    return tuple((name.encode(), value.encode("latin-1")) for name, value in security_headers(host, is_https=is_https).items())
+    return tuple((name.encode(), value.encode("latin-1")) for name, value in security_headers(host, is_https=is_https, page=page).items())

@@ -8,12 +8,14 @@ import typer
 from dashboard_app.commands.workplace import Workplace, run, table
 from dashboard_app.model.clock import SystemClock
 from dashboard_app.model.user import Role
+from dashboard_app.policy.scopes import SCOPES
 from dashboard_app.store.tokens import TokenRecord
 
 app = typer.Typer(
     no_args_is_help=True, help="API tokens. Example: token create --name ci --role viewer --expires 90d", rich_markup_mode=None
 )
 
+_SCOPES_HELP = f"Narrows the role; may be named several times: {', '.join(SCOPES)}. Without: the whole role."
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -30,15 +32,16 @@ def create(
     name: Annotated[str, typer.Option(help="What the token is for.", show_default=False)],
     role: Annotated[Role, typer.Option(help="What it may do: viewer, operator or admin.", show_default=False)],
     expires: Annotated[str, typer.Option(help="How long it is good: 90d, 12h. Without: until it is revoked.")] = "",
+    scope: Annotated[list[str] | None, typer.Option(help=_SCOPES_HELP, show_default=False)] = None,
 ) -> None:
     """Make a token. It is printed this once, alone on the standard output.
 
-    Example: token create --name ci --role viewer --expires 90d
+    Example: token create --name ci --role viewer --expires 90d --scope read --scope metrics
     """
     expires_in_s = duration_s(expires) if expires else None
 
     async def work(at: Workplace) -> str:
-        return await at.identity.create_token(name, role, expires_in_s)
+        return await at.identity.create_token(name, role, expires_in_s, scopes=scope or None)
 
     typer.echo(run(work))
 
@@ -53,7 +56,7 @@ def list_() -> None:
     async def work(at: Workplace) -> list[TokenRecord]:
         return await at.identity.list_tokens()
 
-    typer.echo(table([("ID", "NAME", "ROLE", "BEGINS", "STATE", "LAST USED"), *[_row(token) for token in run(work)]]))
+    typer.echo(table([("ID", "NAME", "ROLE", "SCOPES", "BEGINS", "STATE", "LAST USED"), *[_row(token) for token in run(work)]]))
 
 
 @app.command()
@@ -81,5 +84,6 @@ def _row(token: TokenRecord) -> tuple[str, ...]:
         state = f"until {token.expires_at:%Y-%m-%d}" if token.expires_at else "good"
     else:
         state = "expired"
+    scopes = "all" if token.scopes is None else ",".join(sorted(token.scopes))
     used = f"{token.last_used_at:%Y-%m-%d %H:%M}" if token.last_used_at else "never"
-    return (str(token.id), token.name, token.role.value, token.prefix, state, used)
+    return (str(token.id), token.name, token.role.value, scopes, token.prefix, state, used)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import typer
 
-from dashboard_app.access.accounts import COMMAND_LINE
+from dashboard_app.access.api_tokens import COMMAND_LINE
 from dashboard_app.access.audit import Audit
 from dashboard_app.access.identity import Identity
 from dashboard_app.access.passwords import Passwords

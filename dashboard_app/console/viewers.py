@@ -1,4 +1,7 @@
-"""Who is watching: hands changes to open pages, a few times a second, and drops who has gone. Pages out of sight get nothing."""
+"""Who is watching: hands changes to open pages, a few times a second, and drops who has gone. Pages out of sight get nothing.
+
+Reflex keeps what a page shows for STATE_KEPT_S after it was last asked for, here as long as its socket is open: what is gone is given back.
+"""
 
 import asyncio
 import inspect
@@ -18,6 +21,9 @@ PUSH_EVERY_S = 0.4
 """With the ages that a page rewrites each second by itself, a page changes less than four times a second."""
 _SWEEP_EVERY_S = 2.0
 _PUSH_LIMIT_S = 5.0
+STATE_KEPT_S = 120
+"""A page that comes back later is read anew from its address, as after a reload."""
+_KEEP_EVERY_S = 30.0
 VIEWERS_AT_MOST = 5000
 """Beyond it new pages are not followed: they still load, and say what they showed last."""
 
@@ -26,6 +32,7 @@ class PushApp(Protocol):
     """What of `rx.App` a push needs."""
 
     event_namespace: Any
+    state_manager: Any
 
     def modify_state(self, token: Any) -> Any:
         """An async context manager that gives the root state of one client and sends what changed."""
@@ -60,6 +67,7 @@ class Viewers:
         self._is_valid: Callable[[str], Awaitable[bool]] | None = None
         self._news: dict[str, int] = {}
         self._hidden: set[str] = set()
+        self._keep_at = 0.0
         self._bell = Wake(clock)
         self._pushes: set[asyncio.Task[None]] = set()
         self.on_first: Callable[[], None] = lambda: None
@@ -126,6 +134,7 @@ class Viewers:
             while True:
                 await self._bell.wait(self._clock.monotonic() + _SWEEP_EVERY_S)
                 self._sweep()
+                await self._keep_states()
                 self._push_changes()
                 await self._clock.sleep(PUSH_EVERY_S)
         finally:
@@ -140,6 +149,15 @@ class Viewers:
         for token in [token for token in self._viewers if token not in connected]:
             del self._viewers[token]
         self._hidden &= connected.keys()
+
+    async def _keep_states(self) -> None:
+        """Ask for the state of every open page, now and then: one that nobody looks at is pushed to by nobody, and would be dropped."""
+        now = self._clock.monotonic()
+        if self._app is None or self._app.event_namespace is None or now < self._keep_at:
+            return
+        self._keep_at = now + _KEEP_EVERY_S
+        for token in list(self._app.event_namespace.token_to_sid):
+            await self._app.state_manager.get_state(rx.BaseStateToken(ident=token, cls=rx.State))
 
     def _push_changes(self) -> None:
         """Start a push to every page that has not seen the newest version and is not being pushed to."""

@@ -3,9 +3,9 @@
 SpillwayError
 ├── Refused            the request is wrong; the same request will be refused again
 │   ├── InvalidInput · NotFound · Conflict (WrongKind · NotSupportedByServer) · KindNotSupported · TooLarge
-│   └── NotSignedIn · Forbidden
+│   └── NotSignedIn (SecondFactorNeeded · ProviderRefused) · Forbidden (InsufficientScope · ProofNeeded)
 ├── TryLater           the request is right, the moment is not; carries `retry_after_s`
-│   ├── DatabaseUnavailable · RateLimited · BreakerOpen · QueueFull · DeadlinePassed
+│   ├── DatabaseUnavailable · ProviderAway · RateLimited · BreakerOpen · QueueFull · DeadlinePassed
 └── Failed             something else broke; carries what and why, in words for a log
     ├── BackendFailed · ProbeFailed · NotDelivered · Reclaimed · StartRefused
 """
@@ -94,10 +94,27 @@ class SecondFactorNeeded(NotSignedIn):
         self.ticket = ticket
 
 
+class ProviderRefused(NotSignedIn):
+    """Whoever signed in with the identity provider may not come in. `reason` is the machine's word for why."""
+
+    code = "provider_refused"
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        """Keep the reason; the sentence for it is made where it is shown."""
+        super().__init__(detail or reason)
+        self.reason = reason
+
+
 class Forbidden(Refused):
     """Your role does not allow this."""
 
     code = "forbidden"
+
+
+class InsufficientScope(Forbidden):
+    """This token is narrowed to other things."""
+
+    code = "insufficient_scope"
 
 
 class ProofNeeded(Forbidden):
@@ -121,6 +138,12 @@ class DatabaseUnavailable(TryLater):
     """The database has no connection to give, or does not answer."""
 
     code = "database_unavailable"
+
+
+class ProviderAway(TryLater):
+    """The identity provider does not answer, or not as one."""
+
+    code = "provider_away"
 
 
 class RateLimited(TryLater):

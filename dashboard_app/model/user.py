@@ -8,6 +8,8 @@ from enum import StrEnum
 PASSWORD_LENGTHS = (8, 1024)
 """Least and most characters of a password; a longer one only costs time to hash."""
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
+EMAIL_PATTERN = rf"^\s*{_EMAIL.pattern}\s*$"
+"""The same for the description of the API, where blanks around it are allowed and taken off."""
 _LONGEST_EMAIL = 254
 
 
@@ -61,6 +63,7 @@ class Principal:
     """Who asks, as far as rights and the audit are concerned.
 
     `session_id` is the hex of a hash, of the session or of the token, never itself. `proved_at`: when a person last entered the password.
+    `scopes` narrow a token; None: it may do all that its role may.
     """
 
     kind: PrincipalKind
@@ -69,3 +72,4 @@ class Principal:
     user_id: int | None = None
     session_id: str = ""
     proved_at: datetime | None = None
+    scopes: frozenset[str] | None = None

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from zoneinfo import ZoneInfo
 
 from dashboard_app.model.alert import Severity
@@ -14,9 +13,6 @@ from dashboard_app.model.notification import ChannelSettings, Notice, QuietHours
 OPENED, RESOLVED, PASSED = "opened", "resolved", "passed"
 """What becomes of an alert; passed: it opened and was over within one message."""
 _BROKEN = frozenset({BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.FORCED_OPEN})
-_METADATA = frozenset({"100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"})
-"""Where clouds answer questions about the machine, outside the link-local ranges."""
-_TRANSLATED = ip_network("64:ff9b::/96")
 
 
 def source_severity(was: str, became: str) -> Severity | None:
@@ -99,20 +95,3 @@ def _joined(first: Notice, last: Notice) -> Notice:
 def worst(notices: Sequence[Notice]) -> Severity:
     """The severity of the worst; info for none."""
     return max((notice.severity for notice in notices), key=lambda severity: severity.rank, default=Severity.INFO)
-
-
-def is_refused_address(host: str) -> bool:
-    """True for an IP address that nothing is ever sent to: link-local ones, where clouds keep credentials, and those of no machine.
-
-    A name is not looked up; it is False, as is an address of this machine or its networks.
-    """
-    try:
-        address: IPv4Address | IPv6Address = ip_address(host.partition("%")[0].strip("[]"))
-    except ValueError:
-        return False
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        elif address in _TRANSLATED:
-            address = IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.is_link_local or address.is_multicast or address.is_unspecified or str(address) in _METADATA

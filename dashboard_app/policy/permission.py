@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from dashboard_app.model.errors import Forbidden, NotSignedIn, ProofNeeded
+from dashboard_app.model.errors import Forbidden, InsufficientScope, NotSignedIn, ProofNeeded
 from dashboard_app.model.user import Principal, PrincipalKind, Role
+from dashboard_app.policy.scopes import covers, scope_of
 
 ACTIONS: Mapping[str, Role | None] = MappingProxyType(
     {
@@ -65,6 +66,8 @@ ACTIONS: Mapping[str, Role | None] = MappingProxyType(
 
 PROOF_GOOD_FOR = timedelta(minutes=15)
 """How long a sign-in, or a password entered again, is enough for what cannot be undone."""
+PROOF_ASKED = "Show it on Your account"
+"""What a refusal for want of a proof says; pages put a link behind it."""
 PUBLIC_HEALTH_ACTIONS = frozenset({"health.ping", "pool.status"})
 """Open when PUBLIC_HEALTH is true; else they need what `least_role` says."""
 
@@ -95,13 +98,26 @@ def require(principal: Principal | None, action: str) -> None:
     Raises:
         NotSignedIn: nobody is signed in and the action is not open.
         Forbidden: the role does not reach, or there is no such action.
+        InsufficientScope: the role reaches, but the token is narrowed to other things.
 
     """
-    if allowed(principal.role if principal else None, action):
-        return
     if principal is None:
-        raise NotSignedIn
-    raise Forbidden(refusal(principal.role, action))
+        if not allowed(None, action):
+            raise NotSignedIn
+        return
+    refused = denial(principal, action)
+    if refused is not None:
+        raise refused
+
+
+def denial(principal: Principal, action: str) -> Forbidden | None:
+    """Why `principal` may not do `action`: the role is judged first, then the scopes of a token. None: it may."""
+    if not allowed(principal.role, action):
+        return Forbidden(refusal(principal.role, action))
+    if covers(principal.scopes, action):
+        return None
+    named = ", ".join(sorted(principal.scopes or ()))
+    return InsufficientScope(f"This needs the scope {scope_of(action)}; this token is narrowed to {named}.")
 
 
 def require_proof(principal: Principal, now: datetime) -> None:
@@ -115,11 +131,16 @@ def require_proof(principal: Principal, now: datetime) -> None:
     """
     if principal.kind is not PrincipalKind.USER or not principal.session_id:
         return
-    if principal.proved_at is None or now - principal.proved_at > PROOF_GOOD_FOR:
+    if not is_proved(principal, now):
         raise ProofNeeded(
             "This cannot be undone, and you last showed more than 15 minutes ago who you are. "
-            "Enter your password on Your account, in the user menu; then do it again."
+            f"{PROOF_ASKED}, in the user menu; then do it again."
         )
+
+
+def is_proved(principal: Principal, now: datetime) -> bool:
+    """True when somebody showed within 15 minutes who they are."""
+    return principal.proved_at is not None and now - principal.proved_at <= PROOF_GOOD_FOR
 
 
 def refusal(role: Role, action: str) -> str:

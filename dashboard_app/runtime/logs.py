@@ -6,7 +6,9 @@ All records of the process leave through the root logger's one handler, and its 
 import logging
 import re
 import sys
+import threading
 from collections.abc import Mapping, MutableMapping
+from types import TracebackType
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -14,7 +16,34 @@ import structlog
 
 from dashboard_app.model.secret import MASK, Secret
 
-_LIBRARIES = ("reflex", "sqlalchemy", "asyncpg", "uvicorn", "uvicorn.error", "uvicorn.access", "socketio", "engineio", "alembic", "httpx")
+_LIBRARIES = (
+    *(
+        "reflex",
+        "reflex_base",
+        "sqlalchemy",
+        "asyncpg",
+        "uvicorn",
+        "uvicorn.error",
+        "uvicorn.access",
+        "granian",
+        "_granian",
+        "wsproto",
+        "h11",
+    ),
+    *(
+        "socketio",
+        "engineio",
+        "alembic",
+        "httpx",
+        "httpcore",
+        "starlette",
+        "fastapi",
+        "apprise",
+        "authlib",
+        "asyncio",
+        "concurrent.futures",
+    ),
+)
 _CHATTY = (
     "uvicorn",
     "sqlalchemy",
@@ -31,6 +60,8 @@ _CHATTY = (
 _FACTS = ("from", "to", "source", "source_id", "rule", "severity")
 """What a change is told with beside its sentence: fields of their own for machines."""
 _SHORTEST = 6  # a live secret shorter than this would blank ordinary words
+_MOST = 1000  # more of them would cost each line a millisecond
+_NO_WORD = 10
 _NAMES = r"password|passwd|passphrase|secret|secret_key|token|api_key|apikey|authorization|proxy-authorization|cookie|set-cookie|dsn|client_token"
 _SECRET_KEY = re.compile(rf"(?:^|[_-])(?:{_NAMES})$", re.IGNORECASE)
 _PATTERNS = (  # a name is tried at its beginning only: at each of its characters a word of 5,000 held the loop for 7 s (measured)
@@ -40,6 +71,8 @@ _PATTERNS = (  # a name is tried at its beginning only: at each of its character
     ),  # "cookie": "…"
     re.compile(rf"(?P<before>(?<![\w-])[\w-]*(?:{_NAMES})=)[^\s&,;'\"]+(?P<after>)", re.IGNORECASE),  # token=…
     re.compile(r"(?P<before>\b(?:Bearer|Basic) )[\w.~+/=-]+(?P<after>)", re.IGNORECASE),
+    re.compile(r"(?P<before>' with value )[\s\S]*?(?P<after> and type hint |\Z)"),  # Reflex, of what it could not convert
+    re.compile(r"(?P<before>\binvalid enum value \()[\s\S]*?(?P<after>\) for type |\Z)"),  # as above
 )
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), 127, *range(128, 160))}
 _CONTROLS |= {
@@ -55,12 +88,14 @@ class _LiveSecrets:
         self._pattern: re.Pattern[str] | None = None
 
     def add(self, value: str) -> None:
-        if len(value) >= _SHORTEST:
+        if len(value) >= _SHORTEST and value not in self._values and len(self._values) < _MOST:
             self._values |= {value, quote(value, safe="")}
-            self._pattern = re.compile("|".join(re.escape(one) for one in sorted(self._values, key=len, reverse=True)))
+            self._pattern = None
 
     def masked(self, text: str) -> str:
-        return text if self._pattern is None else self._pattern.sub(MASK, text)
+        if self._pattern is None:
+            self._pattern = re.compile("|".join(re.escape(one) for one in sorted(self._values, key=len, reverse=True)) or r"(?!)")
+        return self._pattern.sub(MASK, text)
 
 
 _LIVE = _LiveSecrets()
@@ -69,6 +104,13 @@ _LIVE = _LiveSecrets()
 def protect(secret: Secret) -> None:
     """From now on `secret` prints as dots in every line, wherever it comes from. Secrets under 6 characters are left to their key's name."""
     _LIVE.add(secret.reveal())
+
+
+def protect_password(secret: Secret) -> None:
+    """The same for a password that somebody chose: one that is short or all letters may be a word of ordinary lines, and is left to its key's name."""
+    value = secret.reveal()
+    if len(value) >= _NO_WORD and not value.isalpha():
+        _LIVE.add(value)
 
 
 def redact(text: str) -> str:
@@ -135,6 +177,19 @@ def configure(log_format: Literal["console", "json"], log_level: str) -> None:
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING) if root.level > logging.DEBUG else logging.INFO)
     logging.captureWarnings(capture=True)
+
+
+def hear_uncaught() -> None:
+    """Let the log have what nobody catches, in any thread: Python's own word for it would go past the redaction."""
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda said: _log_uncaught(said.exc_type, said.exc_value, said.exc_traceback)
+    sys.unraisablehook = lambda said: _log_uncaught(said.exc_type, said.exc_value, said.exc_traceback)
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """One error that nobody caught."""
+    if not issubclass(kind, KeyboardInterrupt | SystemExit):
+        logging.getLogger(__name__).critical("nobody caught this", exc_info=(kind, error or kind(), trace))
 
 
 def _renderer(log_format: str) -> list[structlog.typing.Processor]:

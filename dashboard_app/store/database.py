@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 import asyncpg
+import orjson
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -57,6 +58,7 @@ class Database:
             pool_pre_ping=settings.pool_pre_ping,
             pool_use_lifo=True,
             hide_parameters=True,
+            json_deserializer=orjson.loads,  # as it was read: a number of 300 digits stays a float
         )
         self.control: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
@@ -68,6 +70,7 @@ class Database:
             pool_pre_ping=True,
             pool_use_lifo=True,
             hide_parameters=True,
+            json_deserializer=orjson.loads,  # as it was read: a number of 300 digits stays a float
         )
 
     def address(self) -> DatabaseAddress:

@@ -23,7 +23,7 @@ WITH wanted AS (
     UPDATE jobs j SET
         status = l.status, error_message = l.error_message, status_seq = l.seq, updated_at = now(),
         left_pending_at = CASE WHEN l.status = 'pending' THEN NULL ELSE coalesce(j.left_pending_at, now()) END,
-        failed_at = CASE WHEN l.status IN ('error', 'cancelled') THEN coalesce(j.failed_at, now()) END
+        failed_as = CASE WHEN l.status IN ('error', 'cancelled') THEN l.status END
     FROM locked l WHERE j.id = l.id AND j.status_seq < l.seq
 )
 SELECT array_agg(id) AS known FROM locked HAVING count(*) < cardinality($1)
@@ -50,8 +50,8 @@ WHERE j.id = next.id RETURNING j.id, j.kind, j.payload
 _PAGE = "SELECT id, kind, status, error_message, payload, created_at, updated_at FROM jobs WHERE {} ORDER BY id DESC LIMIT :limit"
 _IN_STATUS = {
     JobStatus.PENDING: "left_pending_at IS NULL AND status = :status",
-    JobStatus.ERROR: "failed_at IS NOT NULL AND status = :status",
-    JobStatus.CANCELLED: "failed_at IS NOT NULL AND status = :status",
+    JobStatus.ERROR: "failed_as = :status",
+    JobStatus.CANCELLED: "failed_as = :status",
 }
 """The conditions that the partial indexes serve."""
 _EXACT_UP_TO = 100_000

@@ -129,6 +129,7 @@ api_tokens = Table(
     _at("expires_at", nullable=True),
     _at("last_used_at", nullable=True),
     _at("revoked_at", nullable=True),
+    Column("scopes", ARRAY(Text)),
 )
 
 setup_links = Table(
@@ -146,6 +147,15 @@ recovery_codes = Table(
     Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("code_hash", String(64), primary_key=True),
     _at("used_at", nullable=True),
+)
+
+user_identities = Table(
+    "user_identities",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    _at("created_at", stamped=True),
 )
 
 account_links = Table(
@@ -204,8 +214,8 @@ jobs = Table(
     _at("left_pending_at", nullable=True),
     _at("created_at", stamped=True),
     _at("updated_at", stamped=True),
-    _at("failed_at", nullable=True),
-    Index("jobs_failed_idx", "id", postgresql_where=text("failed_at IS NOT NULL")),
+    Column("failed_as", Text),
+    Index("jobs_failed_idx", "failed_as", "id", postgresql_where=text("failed_as IS NOT NULL")),
     Index("jobs_pending_idx", "kind", "id", postgresql_where=text("left_pending_at IS NULL")),
     Index(None, "kind", "id"),
 )

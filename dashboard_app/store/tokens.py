@@ -19,7 +19,7 @@ MAX_TOKENS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """One API token. `expires_at` None: it does not expire; `revoked_at` None: it is not revoked."""
+    """One API token. `expires_at` None: it does not expire; `revoked_at` None: it is not revoked; `scopes` None: the whole role."""
 
     id: int
     name: str
@@ -31,6 +31,7 @@ class TokenRecord:
     expires_at: datetime | None
     last_used_at: datetime | None
     revoked_at: datetime | None
+    scopes: frozenset[str] | None = None
 
     def is_good(self, now: datetime) -> bool:
         """True while it is neither revoked nor expired."""
@@ -45,7 +46,15 @@ class TokenStore:
         self._database = database
 
     async def insert(
-        self, name: str, prefix: str, token_hash: str, role: Role, *, expires_at: datetime | None, created_by: str
+        self,
+        name: str,
+        prefix: str,
+        token_hash: str,
+        role: Role,
+        *,
+        scopes: frozenset[str] | None,
+        expires_at: datetime | None,
+        created_by: str,
     ) -> TokenRecord:
         """The new token's row."""
         values = {
@@ -53,6 +62,7 @@ class TokenStore:
             "prefix": prefix,
             "token_hash": token_hash,
             "role": role,
+            "scopes": None if scopes is None else sorted(scopes),
             "expires_at": expires_at,
             "created_by": created_by,
         }
@@ -120,4 +130,5 @@ def _record_of(row: Row[Any]) -> TokenRecord:
         row.expires_at,
         row.last_used_at,
         row.revoked_at,
+        None if row.scopes is None else frozenset(row.scopes),
     )

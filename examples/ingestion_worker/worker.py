@@ -16,11 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from dashboard_app.backend.events.broadcaster import Broadcaster, Publisher
+from dashboard_app.backend.events.remote import RemotePublisher
 from dashboard_app.backend.guard import ControlView, PoolGuard
 from dashboard_app.backend.jobs.updater import Updater
 from dashboard_app.model.clock import SystemClock
 from dashboard_app.model.errors import DatabaseUnavailable
-from dashboard_app.model.job import JobUpdate
+from dashboard_app.model.job import JobStatus, JobUpdate
+from dashboard_app.model.secret import Secret
 from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.settings import Settings
 from dashboard_app.store.address import DatabaseAddress
@@ -35,20 +38,22 @@ PAUSE_S = 0.5
 """How long a thread that found nothing waits before it asks again."""
 TAKE_LIMIT_S = 15.0
 LIMITS = BatchLimits(size=50, age_s=2.0, most=5000, waiting_most=10_000)
+TOLD = {JobStatus.PROCESSING: "JOB_STARTED", JobStatus.COMPLETED: "JOB_COMPLETED", JobStatus.ERROR: "JOB_FAILED"}
 _log = logging.getLogger("worker")
 
 
 class Worker:
     """One process: a pool with its guard, an updater with its journal, and threads that work."""
 
-    def __init__(self, url: str, folder: Path) -> None:
-        """No I/O. `folder` holds the journal; a second process needs another one."""
+    def __init__(self, url: str, folder: Path, publisher: Publisher | None = None) -> None:
+        """No I/O. `folder` holds the journal; a second process needs another one. `publisher` None: nobody is told of what is written."""
         address = DatabaseAddress.from_url(url)
         self._database = Database(lambda: address, Settings.model_validate({"data_dir": folder}))
         self._guard = PoolGuard(self._database.engine, server=ControlView(self._database.control, APPLICATION_NAME))
         self._store = JobStore(self._database, self._guard.running)
         self._updater = Updater(self._store, self._guard, SystemClock(), LIMITS, journal=SegmentLog(folder / "journal"))  # batching, 1 of 3
         self._updater.on_written = self._written
+        self._broadcaster = None if publisher is None else Broadcaster("ingestion-worker", publisher=publisher)
         self._is_over = threading.Event()
 
     async def run(self) -> None:
@@ -95,16 +100,25 @@ class Worker:
         report(job_id, "completed")
 
     def _written(self, updates: list[JobUpdate]) -> None:
-        """Rows that are committed: whoever wants to hear of finished jobs is told from here, on the loop."""
+        """Rows that are committed, and only those: who listens is told now, one event a job, gathered and combined on the way."""
         _log.info("%d statuses are written", len(updates))
+        if self._broadcaster is not None:
+            for update in updates:
+                self._broadcaster.publish(TOLD[update.status], job_id=update.job_id)
+
+
+def _publisher() -> "contextlib.AbstractContextManager[Publisher | None]":
+    """Spillway at WORKER_SPILLWAY_URL, by an operator's token; nobody without that address."""
+    url = os.environ.get("WORKER_SPILLWAY_URL")
+    return RemotePublisher(url, Secret(os.environ["WORKER_SPILLWAY_TOKEN"])) if url else contextlib.nullcontext()
 
 
 def main() -> None:
     """Start with WORKER_DATABASE_URL and WORKER_FOLDER."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     folder = Path(os.environ.get("WORKER_FOLDER", "worker-data"))
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(Worker(os.environ["WORKER_DATABASE_URL"], folder).run())
+    with contextlib.suppress(KeyboardInterrupt), _publisher() as publisher:
+        asyncio.run(Worker(os.environ["WORKER_DATABASE_URL"], folder, publisher).run())
 
 
 if __name__ == "__main__":

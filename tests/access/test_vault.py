@@ -2,7 +2,7 @@ import stat
 
 import pytest
 
-from dashboard_app.access.vault import Vault, generated_key
+from dashboard_app.access.vault import Vault, add_key, generated_key
 from dashboard_app.model.errors import Failed, StartRefused
 from dashboard_app.model.secret import Secret
 
@@ -57,3 +57,40 @@ def test_of_two_processes_that_make_the_key_at_once_one_wins(tmp_path, monkeypat
     path.write_text("the other's\n")
     monkeypatch.setattr(type(path), "exists", lambda self: False)
     assert generated_key(path) == "the other's"
+
+
+def test_what_is_stored_names_its_key_and_not_what_the_key_is(settings_for):
+    old, both = Vault(settings_for(secret_key="old key")), Vault(settings_for(secret_key="new key,old key"))
+    stored = old.encrypt(Secret("x"))
+    assert stored.startswith(f"k1.{old.key_ids[0]}.".encode())
+    assert both.key_ids == (both.key_ids[0], old.key_ids[0])
+    assert [old.is_current(stored), both.is_current(stored), both.is_current(both.encrypt(both.decrypt(stored)))] == [True, False, True]
+    with pytest.raises(Failed, match=f"written with key {old.key_ids[0]}"):
+        Vault(settings_for(secret_key="new key")).decrypt(stored)
+
+
+def test_what_was_stored_before_keys_had_names_is_still_read_and_counts_as_old(settings_for):
+    vault = Vault(settings_for(secret_key="new,old"))
+    before = vault.encrypt(Secret("x")).rpartition(b".")[2]
+    assert vault.decrypt(before) == Secret("x")
+    assert not vault.is_current(before)
+
+
+def test_a_new_generated_key_stands_in_front_of_the_old_ones(settings_for):
+    settings = settings_for()
+    stored = Vault(settings).encrypt(Secret("x"))
+    made = add_key(settings.data_dir / "secret.key")
+    vault = Vault(settings)
+    assert vault.key_ids[0] == made
+    assert vault.decrypt(stored) == Secret("x")
+    assert not vault.is_current(stored)
+    assert stat.S_IMODE((settings.data_dir / "secret.key").stat().st_mode) == 0o600
+
+
+def test_a_key_file_that_cannot_be_written_is_said(tmp_path, monkeypatch):
+    def full(_path, _content):
+        raise OSError
+
+    monkeypatch.setattr("dashboard_app.access.vault.replace_file", full)
+    with pytest.raises(StartRefused, match="cannot be written"):
+        add_key(tmp_path / "secret.key")

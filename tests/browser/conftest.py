@@ -12,10 +12,11 @@ import httpx
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from tests.conftest import program
 from tests.instance import ADMIN_EMAIL, ADMIN_PASSWORD, PLAIN, Instance, running
+from tests.oidc_provider import RunningProvider, running_provider
 
 BANNER_S = 30
 PLAN = {f"{lane}_{pause}": ms for lane in ("health", "metrics") for pause, ms in (("stagger_ms", 20), ("batch_delay_ms", 100))}
@@ -26,6 +27,8 @@ PASSWORD = "correct-horse-battery-8"
 SETTLED = "document.fonts.status === 'loaded' && document.getAnimations().every((one) => one.playState !== 'running')"
 OVERFLOW = """[...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
 .map((one) => `${one.tagName} ${one.className}: ${one.innerText?.slice(0, 40)}`).slice(0, 5)"""
+TELL_OF_REFUSALS = """document.addEventListener("securitypolicyviolation",
+(one) => console.error(`refused: ${one.effectiveDirective} ${one.blockedURI} ${one.sourceFile}:${one.lineNumber} ${one.sample}`))"""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 expect.set_options(timeout=20_000)  # a condition ends the wait; the limit is for a machine with much else to do
 
@@ -52,11 +55,13 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @dataclass
 class Visit:
-    """A page of one instance, and what it asked of other machines."""
+    """A page of one instance, what it asked of other machines, and what its policy of content forbade it."""
 
     page: Page
     instance: Instance
     outside: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     async def sign_in(self, email: str = ADMIN_EMAIL, password: str = ADMIN_PASSWORD, path: str = "/") -> None:
         """Sign in through the form and arrive on `path`."""
@@ -66,6 +71,13 @@ class Visit:
         await self.page.get_by_test_id("sign-in-submit").click()
         await self.page.wait_for_url(f"{self.instance.url}{path}")
 
+    def hear(self, line: ConsoleMessage) -> None:
+        """Keep a line of the browser's console that tells of something wrong."""
+        if "Content Security Policy" in line.text or line.text.startswith("refused: "):
+            self.refused.append(line.text)
+        elif line.type == "error":
+            self.errors.append(line.text)
+
     async def open(self, path: str) -> None:
         """Go to a page of this instance."""
         await self.page.goto(f"{self.instance.url}{path}")
@@ -73,13 +85,16 @@ class Visit:
 
 @pytest.fixture
 def visit(chromium: Browser) -> Callable[..., contextlib.AbstractAsyncContextManager[Visit]]:
-    """`async with visit(instance, width…) as v:` a fresh browser session; ends by asserting that nothing outside was asked."""
+    """`async with visit(instance, width…) as v:` a fresh browser session; ends by asserting that nothing outside was asked and nothing refused."""
 
     @contextlib.asynccontextmanager
     async def start(instance: Instance, viewport: dict[str, int] | None = None, **options: object) -> AsyncIterator[Visit]:
         context = await chromium.new_context(viewport=viewport or WIDE, **options)
         page = await context.new_page()
         here = Visit(page, instance)
+        await page.add_init_script(TELL_OF_REFUSALS)
+        page.on("console", here.hear)
+        page.on("pageerror", lambda error: here.errors.append(str(error)))
         page.on(
             "request", lambda asked: here.outside.append(asked.url) if urlsplit(asked.url).hostname not in {"127.0.0.1", None} else None
         )
@@ -88,14 +103,22 @@ def visit(chromium: Browser) -> Callable[..., contextlib.AbstractAsyncContextMan
         finally:
             await context.close()
         assert here.outside == []
+        assert here.refused == [], "\n".join(here.refused)
 
     return start
 
 
 @pytest.fixture(scope="package")
-def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+def identity_provider() -> Iterator[RunningProvider]:
+    """What `backend` lets people sign in with beside a password."""
+    with running_provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="package")
+def backend(tmp_path_factory: pytest.TempPathFactory, identity_provider: RunningProvider) -> Iterator[Instance]:
     """One instance with its fleet and its drills, its own console in process; a viewer beside the admin."""
-    with running(tmp_path_factory.mktemp("backend") / "data", **QUICK) as instance:
+    with running(tmp_path_factory.mktemp("backend") / "data", **QUICK, **identity_provider.settings) as instance:
         instance.cli("user", "add", "vera@example.org", "--role", "viewer", stdin=PASSWORD)
         yield instance
 
@@ -128,8 +151,15 @@ async def faces(page: Page, *sizes: dict[str, int]) -> AsyncIterator[str]:
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
             await expect(page.locator(f"html.{scheme}")).to_have_count(1)
-            await page.wait_for_function(SETTLED, timeout=20_000)
+            await holds(page, SETTLED)
             yield f"{size['width']} px, {scheme}"
+
+
+async def holds(page: Page, claim: str, timeout_s: float = 20) -> None:
+    """Return when the expression is true in the page. Not `wait_for_function`: it asks again by eval in the page, which our policy refuses."""
+    async with asyncio.timeout(timeout_s):
+        while not await page.evaluate(claim):  # noqa: ASYNC110 - the page is asked, it has no event to wait for
+            await asyncio.sleep(0.05)
 
 
 async def fits(page: Page) -> None:

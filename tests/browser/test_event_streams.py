@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.browser.conftest import holds
 from tests.conftest import program
 from tests.instance import PLAIN, free_port
 
@@ -39,19 +40,20 @@ async def test_a_browser_reads_over_both_ways_and_both_end_with_its_session(back
         await v.sign_in()
         await v.open("/drill")
         await v.page.evaluate(OPEN_BOTH)
-        await v.page.wait_for_function(BOTH_ARE_OPEN)
+        await holds(v.page, BOTH_ARE_OPEN)
         publish(backend, 1, 2, 3)
-        await v.page.wait_for_function("window.heard.sse.length > 0 && window.heard.ws.length > 0")
+        await holds(v.page, "window.heard.sse.length > 0 && window.heard.ws.length > 0")
         heard = await v.page.evaluate("window.heard")
         assert [(kind, data) for _, kind, data in heard["sse"]] == [("TESTS_BATCH_SEEN", {"test_ids": [1, 2, 3], "batch_count": 3})]
         assert heard["sse"] == heard["ws"]
+        await v.page.route("**/login?expired=1**", lambda route: route.fulfill(status=204))  # what is asked below is asked of this page
         cookie = "; ".join(f"{one['name']}={one['value']}" for one in await v.page.context.cookies())
         async with httpx.AsyncClient(
             base_url=backend.url, timeout=15, verify=PLAIN
         ) as elsewhere:  # the same session, signed out beside the page
             left = await elsewhere.post("/logout", headers={"Cookie": cookie, "Origin": backend.url})
         assert left.status_code in {200, 303}
-        await v.page.wait_for_function("window.heard.closed === true && window.heard.error === true")
+        await holds(v.page, "window.heard.closed === true && window.heard.error === true")
 
 
 class Curl:

@@ -50,6 +50,7 @@ async def test_a_page_has_no_accessibility_finding_each_hook_once_and_fits_a_pho
         for vital in ONCE:
             await expect(v.page.get_by_test_id(vital)).to_be_in_viewport()
         await fits(v.page)
+        assert v.errors == []
 
 
 async def test_an_unknown_address_says_so_and_leads_back(backend, visit):

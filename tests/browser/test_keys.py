@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import NARROW, PASSWORD, WIDE, all_read, calm, faces, violations
+from tests.browser.conftest import NARROW, PASSWORD, WIDE, all_read, calm, faces, holds, violations
 
 SHIFT = """
 window.moves = [];
@@ -164,6 +164,6 @@ async def test_nothing_jumps_while_the_list_loads(backend, visit, size):
         await v.page.add_init_script(SHIFT)
         await v.page.reload()
         await expect(v.page.get_by_test_id("source-card").nth(23)).to_be_attached()
-        await v.page.wait_for_function("document.fonts.status === 'loaded'")
+        await holds(v.page, "document.fonts.status === 'loaded'")
         moves = await v.page.evaluate("window.moves")
         assert sum(value for value, _ in moves) <= 0.02, moves

@@ -13,6 +13,16 @@ from dashboard_app.settings import Settings
 from tests.timing import Stopwatch
 
 
+class KeptStates:
+    """What keeps the states of open pages; notes whose were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def get_state(self, token: Any) -> None:
+        self.asked.append(token.ident)
+
+
 async def until(condition: Callable[[], object], *, within_s: float = 30.0) -> float:
     """How long it took until `condition` held; the time in which the machine gave this thread no turn does not count."""
     watch = Stopwatch()

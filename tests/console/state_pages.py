@@ -38,6 +38,9 @@ def opened_at(path: str, cookie: str = "session=x") -> rx.State:
 
 
 async def run(state: Any, handler: str, *args: object) -> Any:
-    """Call one event handler of a state as Reflex would; a background one gets the proxy."""
+    """Call one event handler of a state as Reflex would, to its end; a background one gets the proxy."""
     event = type(state).event_handlers[handler]
-    return await result if inspect.isawaitable(result := event.fn(Proxy(state) if event.is_background else state, *args)) else result
+    result = event.fn(Proxy(state) if event.is_background else state, *args)
+    if inspect.isasyncgen(result):
+        return [step async for step in result]
+    return await result if inspect.isawaitable(result) else result

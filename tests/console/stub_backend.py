@@ -33,6 +33,7 @@ class StubBackend:
 
     count: int = 20
     delay_s: float = 0.05
+    list_delay_s: float = 0.0
     port: int = 0
     level: str = "NORMAL"
     status: str = "healthy"
@@ -57,6 +58,8 @@ class StubBackend:
         self.in_flight: dict[str, int] = {}
         self.peak: dict[str, int] = {}
         self.faulted = 0
+        self.failed: list[tuple[str, float]] = []
+        """What was asked, and when, while a fault was on."""
         self.largest_sent = 0
 
     @property
@@ -111,6 +114,7 @@ class StubBackend:
         body = await reader.readexactly(length) if length else b""
         if self.fault:
             self.faulted += 1
+            self.failed.append((_what(urlsplit(target).path)[0], time.monotonic()))
             return await self._fail(reader, writer, target)
         answering = asyncio.ensure_future(self._answer(method, target, body))
         gone = asyncio.ensure_future(reader.read(1))
@@ -180,6 +184,7 @@ class StubBackend:
         if self.failing:
             return 503, {"code": "database_unavailable", "detail": "drill"}
         if what == "list":
+            await asyncio.sleep(self.list_delay_s)
             return 200, self._list(int(query["limit"][0]), int(query["offset"][0]))
         if what in ("healths", "statses"):
             return await self._bulk(what, [int(each) for each in query["ids"][0].split(",")])

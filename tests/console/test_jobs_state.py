@@ -1,13 +1,18 @@
 """What the handlers of `/jobs` do, with a server of fixed answers."""
 
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
-from dashboard_app.console import context
+from dashboard_app.console import context, words
 from dashboard_app.console.client.jobs import JobCalls
 from dashboard_app.console.client.shared import FRESH_S
 from dashboard_app.console.pages.jobs_state import JobsState
 from dashboard_app.model.clock import ManualClock
-from dashboard_app.model.errors import BackendFailed, NotFound
+from dashboard_app.model.errors import BackendFailed, NotFound, ProofNeeded
+from dashboard_app.model.user import PrincipalKind
 from tests.console.fake_console import ANA, VIC, FakeConsole, FakeIdentity
 from tests.console.state_pages import opened_at, run
 from tests.console.test_rows_jobs import STATS, item
@@ -30,11 +35,15 @@ class Server:
         self.calls = []
         self.failure = None
         self.letters = [LETTER]
+        self.holds_back = asyncio.Event()
+        self.holds_back.set()
 
     async def ordinary(self, call, parse):
         self.calls.append((call.method, call.path, dict(call.params or {})))
         if self.failure:
             raise self.failure
+        if call.path != "/api/v1/jobs":
+            await self.holds_back.wait()
         if call.method == "DELETE":
             self.letters = []
             return parse(None)
@@ -75,12 +84,35 @@ async def opened(path="/jobs") -> JobsState:
     return state
 
 
+async def test_deleting_a_dead_letter_asks_a_session_for_a_fresh_proof(fake, server):
+    stale = replace(ANA, kind=PrincipalKind.USER, session_id="s", proved_at=fake.clock.now() - timedelta(minutes=16))
+    before = len(server.calls)
+    with pytest.raises(ProofNeeded):
+        await fake.jobs.discard(stale, 1)
+    assert len(server.calls) == before
+
+
 async def test_the_page_shows_the_ledger_the_counts_and_the_newest_jobs(fake):
     state = await opened()
     assert state.ledger.adds_up
     assert [row.id for row in state.jobs] == [9, 8]
     assert [letter.job for letter in state.letters] == ["991"]
     assert (state.is_loading, state.failure, state.nothing, state.older) == (False, "", "", "")
+
+
+async def test_the_jobs_are_asked_for_first_and_shown_before_the_rest_is_there(fake, server):
+    server.holds_back.clear()
+    state = await opened_at("/jobs").get_state(JobsState)
+    loading = JobsState.event_handlers["load"].fn(state)
+    await anext(loading)
+    assert server.calls[0][1] == "/api/v1/jobs"
+    assert ([row.id for row in state.jobs], state.is_loading, state.ledger.title) == ([9, 8], False, "Reading jobs…")
+    assert [(fact.label, fact.value) for fact in state.facts][:2] == [("Queued", words.UNKNOWN), ("Last batch", words.UNKNOWN)]
+    server.holds_back.set()
+    with pytest.raises(StopAsyncIteration):
+        await anext(loading)
+    assert state.ledger.adds_up
+    assert state.facts[0].value != words.UNKNOWN
 
 
 async def test_filters_of_the_url_are_asked_for(fake, server):

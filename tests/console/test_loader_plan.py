@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 
-from tests.console.running import console_on, until
+from tests.console.running import KeptStates, console_on, until
 from tests.console.stub_backend import Seen, StubBackend, running
 
 
@@ -50,7 +50,9 @@ def at(seen: list[Seen]) -> list[float]:
 async def test_twenty_sources_are_read_by_the_plan_and_fifty_viewers_cost_what_one_costs(tmp_path: Path) -> None:
     async with running(StubBackend()) as alone, running(StubBackend()) as crowded, lateness() as late:
         async with console_on(alone.url, tmp_path / "a") as one, console_on(crowded.url, tmp_path / "b") as many:
-            connected = SimpleNamespace(event_namespace=SimpleNamespace(token_to_sid={f"t{n}": "sid" for n in range(50)}))
+            connected = SimpleNamespace(
+                event_namespace=SimpleNamespace(token_to_sid={f"t{n}": "sid" for n in range(50)}), state_manager=KeptStates()
+            )
             one.viewers.bind(connected, {})
             many.viewers.bind(connected, {})
             one.viewers.watch("t0", "sources")

@@ -15,7 +15,7 @@ from dashboard_app.model.errors import BreakerOpen, Forbidden
 from dashboard_app.model.pool import Level
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.settings import Settings
-from tests.console.running import console_on, until
+from tests.console.running import KeptStates, console_on, until
 from tests.console.stub_backend import StubBackend, running
 
 FAST = {
@@ -32,7 +32,7 @@ ADMIN = Principal(PrincipalKind.USER, "ana", Role.ADMIN)
 
 
 def watched(console: Console) -> None:
-    console.viewers.bind(SimpleNamespace(event_namespace=SimpleNamespace(token_to_sid={"t": "s"})), {})
+    console.viewers.bind(SimpleNamespace(event_namespace=SimpleNamespace(token_to_sid={"t": "s"}), state_manager=KeptStates()), {})
     console.viewers.watch("t", "sources")
 
 

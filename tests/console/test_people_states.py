@@ -9,7 +9,7 @@ import pytest
 from dashboard_app.console import context
 from dashboard_app.console.pages.account_state import AccountState
 from dashboard_app.console.pages.tokens import TokensState
-from dashboard_app.console.pages.users import UsersState
+from dashboard_app.console.pages.users_state import UsersState
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Role
@@ -115,13 +115,18 @@ async def test_an_admin_makes_a_token_once_and_revokes_it(app):
     await run(state, "revoke")
     assert (state.tokens[0].is_good, state.title, state.failure) == (False, "No token is good", "")
     assert await app.identity.principal_for_token(made) is None
+    await run(state, "make", {"name": "prometheus", "role": "viewer", "scope-metrics": "on", "scope-read": ""})
+    assert (await app.identity.principal_for_token(state.made)).scopes == {"metrics"}
+    assert state.tokens[0].scopes == "metrics"
+    await run(state, "make", {"name": "x", "role": "viewer", "scope-everything": "on"})
+    assert "everything" in state.errors["scopes"]
 
 
 async def test_what_cannot_be_undone_asks_for_the_password_again_after_a_quarter_of_an_hour(app):
     state, account = await app.page(TokensState, "/tokens"), await app.page(AccountState, "/account")
     app.parts.clock.tick(901)
     await run(state, "make", {"name": "ci", "role": "viewer"})
-    assert ("Enter your password on Your account" in state.failure, state.made) == (True, "")
+    assert ("Show it on Your account" in state.failure, state.made) == (True, "")
     await run(account, "prove", {"password": "wrong"})
     assert account.errors["password"].startswith("This is not right.")
     account.router = state.router  # the same session
@@ -129,6 +134,19 @@ async def test_what_cannot_be_undone_asks_for_the_password_again_after_a_quarter
     assert (account.errors, account.failure) == ({}, "")
     await run(state, "make", {"name": "ci", "role": "viewer"})
     assert (state.failure, state.made.startswith("spw_")) == ("", True)
+
+
+async def test_what_came_of_a_proof_at_the_provider_is_said_when_one_is_back(app):
+    state = await app.page(AccountState, "/account?oidc=not_fresh")
+    assert state.failure == "Single sign-on did not ask who you are. Sign out there first, then try again."
+    assert (state.has_password, state.provider, state.no_password) == (True, "", "")
+    state = await app.page(AccountState, "/account?oidc=<b>")
+    assert state.failure == ""
+    state = await app.page(AccountState, "/account?proved=1")
+    assert state.result.startswith("You have shown who you are")
+    context.console().clock.tick(901)
+    await run(state, "load")
+    assert state.result == ""
 
 
 async def test_a_second_factor_is_set_up_and_taken_away(app):

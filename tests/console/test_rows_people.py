@@ -41,6 +41,13 @@ def test_the_title_and_the_end_say_how_many():
     ]
 
 
+def test_without_a_password_the_provider_is_named():
+    assert account.way_words("Example ID").startswith("You sign in with Example ID and have no password here.")
+    assert account.way_words("").startswith("You sign in with a link of an admin")
+    assert account.factor_words(None, "Example ID").startswith("Off: Example ID alone lets you in.")
+    assert account.factor_words(2).endswith("2 recovery codes left.")
+
+
 def test_a_proof_says_until_when_it_is_enough():
     assert plain(account.proof_words(NOW, NOW)).endswith("again from 14:17:11 on.")
     assert plain(account.proof_words(NOW, NOW + timedelta(minutes=16))).endswith("It was at 14:02:11.")
@@ -59,8 +66,17 @@ def test_disabled_accounts_stand_last_and_do_not_count():
         ("1", True, 2, "14:02:11"),
         ("2", False, 0, "never"),
     ]
+    assert [row.email for row in people.user_rows(users, {}, 1, {3}) if row.is_tied] == ["bo@example.org"]
     assert people.users_title(users) == "2 people can sign in, 1 as admin"
     assert people.users_title(users[:1]) == "1 person can sign in, 1 as admin"
+
+
+def test_a_form_narrows_a_token_to_the_boxes_that_are_ticked():
+    assert people.scopes_of({"name": "x", "scope-read": "on", "scope-metrics": True, "scope-guard": False, "scope-drill": ""}) == [
+        "read",
+        "metrics",
+    ]
+    assert people.scopes_of({"name": "x", "role": "viewer"}) is None
 
 
 def test_a_token_says_until_when_it_is_good_or_since_when_it_is_not():

@@ -12,6 +12,7 @@ import pytest
 from benchmarks.simulation.virtual_time import run_virtually
 from dashboard_app.console.console import Console
 from dashboard_app.model.breaker import BreakerState
+from tests.console.running import KeptStates
 from tests.console.virtually import SickServer, a_console
 
 PACES = pytest.mark.parametrize("pace", ["batched", "adaptive"])
@@ -107,7 +108,7 @@ def test_fifty_sessions_that_come_and_go_cost_the_server_what_one_costs_and_leav
     def crowd(sessions: int) -> Callable[[SickServer, Console], Coroutine[Any, Any, None]]:
         async def work(server: SickServer, console: Console) -> None:
             connected: dict[str, str] = {"always": "s"}
-            console.viewers.bind(SimpleNamespace(event_namespace=SimpleNamespace(token_to_sid=connected)), {})
+            console.viewers.bind(SimpleNamespace(event_namespace=SimpleNamespace(token_to_sid=connected), state_manager=KeptStates()), {})
             console.viewers.watch("always", "sources")
             pages = asyncio.create_task(console.viewers.run())
             await asyncio.sleep(60)

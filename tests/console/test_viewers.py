@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from dashboard_app.console.snapshot import Snapshot
-from dashboard_app.console.viewers import Viewers
+from dashboard_app.console.viewers import STATE_KEPT_S, Viewers
 from dashboard_app.model.clock import ManualClock
+from tests.console.running import KeptStates
 
 
 class App:
     def __init__(self) -> None:
         self.event_namespace = SimpleNamespace(token_to_sid={"a": "1", "b": "2"})
+        self.state_manager = KeptStates()
         self.tokens: list[str] = []
 
     @contextlib.asynccontextmanager
@@ -142,3 +144,17 @@ async def test_news_for_one_page_goes_to_the_pages_of_that_name_only(setup: Setu
     await setup.clock.advance(1)
     assert "a" not in setup.app.tokens
     assert 1 <= setup.app.tokens.count("b") <= 4
+
+
+async def test_the_state_of_an_open_page_is_asked_for_well_within_the_time_that_it_is_kept_and_of_a_closed_one_no_more(
+    setup: Setup,
+) -> None:
+    asked = setup.app.state_manager.asked
+    await setup.clock.advance(STATE_KEPT_S / 3)
+    await setup.clock.advance(STATE_KEPT_S / 3)
+    assert asked.count("a") >= 2  # nobody watches on it: it is only open
+    del setup.app.event_namespace.token_to_sid["a"]
+    asked.clear()
+    await setup.clock.advance(STATE_KEPT_S)
+    assert "a" not in asked
+    assert "b" in asked

@@ -28,10 +28,15 @@ def as_the_gate(app: Any) -> Any:
 
 @asynccontextmanager
 async def on_a_port(app: Any) -> AsyncIterator[str]:
+    """`127.0.0.1:port`, with the stand-in for the gate in front."""
+    async with served_on_a_port(as_the_gate(app)) as where:
+        yield where
+
+
+@asynccontextmanager
+async def served_on_a_port(app: Any, port: int = 0) -> AsyncIterator[str]:
     """`127.0.0.1:port`, served with the options of `serve`."""
-    config = uvicorn.Config(
-        as_the_gate(app), port=0, ws="wsproto", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
-    )
+    config = uvicorn.Config(app, port=port, ws="wsproto", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[method-assign]
     serving = asyncio.create_task(server._serve())

@@ -212,7 +212,7 @@ async def test_signing_out_ends_every_open_socket_of_the_session(app):
         sign_out(app, cookie)
         for session in sessions:
             await session.ended(20)
-            assert "/login?expired=1" in session.received[-1]
+            assert "is_signed_out_rx_state_" in session.received[-1]
 
 
 async def test_names_that_nobody_registered_run_nothing_and_put_no_secret_into_the_log(app, table, cookies):

@@ -55,6 +55,14 @@ async def test_jobs_are_made_in_order_and_listed_newest_first_by_key(api):
         assert (await client.get("/api/v1/jobs/counts")).json() == {"by_status": {"pending": 5}, "is_estimate": False}
 
 
+async def test_a_number_of_hundreds_of_digits_comes_back_as_it_was_sent(api):
+    payload = {"huge": -2.81765248283533e251, "long": 12345678901234567890123, "exact": 9007199254740993}
+    async with api.client(Role.OPERATOR) as client:
+        assert (await client.post("/api/v1/jobs", json={"jobs": [{"kind": "x", "payload": payload}]})).status_code == 201
+        found = await client.get("/api/v1/jobs")
+        assert (found.status_code, found.json()["items"][0]["payload"]) == (200, payload | {"long": 1.2345678901234568e22})
+
+
 async def test_a_status_is_accepted_then_flushed_and_the_last_one_wins(api):
     async with api.client(Role.OPERATOR) as client:
         (job_id,) = await made(client, 1)

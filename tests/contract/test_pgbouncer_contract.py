@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from dashboard_app.backend.sources.poolers import Poolers
+from dashboard_app.backend.sources.probes.names import Resolver
 from dashboard_app.model.clock import SystemClock
 from dashboard_app.model.errors import DeadlinePassed
 from dashboard_app.model.pooler import PoolerAct
@@ -146,7 +147,7 @@ async def test_a_pause_that_a_transaction_holds_up_is_taken_back(api, client, bo
     await session.execute("BEGIN")
     await session.execute("SELECT 1")
     number = int(path.split("/")[3])
-    hurried = Poolers(api.parts.sources, api.parts.probing, SystemClock(), act_limit_s=0.5)
+    hurried = Poolers(api.parts.sources, api.parts.probing, SystemClock(), Resolver(), act_limit_s=0.5)
     for named in (database, None):
         with pytest.raises(DeadlinePassed, match="It was taken back, clients go on"):
             await hurried.act(number, PoolerAct.PAUSE, database=named)

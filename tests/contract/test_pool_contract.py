@@ -236,5 +236,9 @@ async def test_metrics_are_prometheus_text_with_few_labels(api):
     assert 'spillway_pool_checkouts_total{served="idle"}' in text
     assert "spillway_pool_waits_given_up_total 0.0" in text
     assert 'spillway_throttle_clients{follows="current"} 0.0' in text
+    assert 'spillway_job_updates_total{outcome="accepted"} 0.0' in text
+    assert "spillway_events_lost_total 0.0" in text
+    assert 'spillway_alerts_open{severity="critical"} 0.0' in text
+    assert "spillway_event_streams 0.0" in text
     assert "/scan/data-sources/7" not in text
     assert "/nothing" not in text

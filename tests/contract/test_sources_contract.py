@@ -150,3 +150,19 @@ async def test_with_the_database_stopped_reads_from_memory_go_on_and_the_list_is
         assert_problem(await client.get("/api/health"), 503, "service_unhealthy")
         assert (await client.get("/api/v1/health/ping")).status_code == 200
         assert (await client.get("/api/v1/health/database/status")).status_code == 200
+
+
+async def test_a_source_may_not_point_where_a_cloud_keeps_credentials_however_it_is_spelled(api, body):
+    async with api.client() as client:
+        made = await client.post(PATH, json=body)
+        for host in ("169.254.169.254", "0xa9fea9fe", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "fd00:ec2::254", "224.0.0.1"):
+            for answer in (
+                await client.post(PATH, json=body | {"name": "other", "host": host}),
+                await client.patch(made.headers["location"], json={"host": host}),
+            ):
+                error = assert_problem(answer, 422, "invalid_input")["errors"][0]
+                assert error["field"] == "host"
+                assert error["message"].startswith(f"{host} is ")
+            tried = (await client.post(f"{PATH}/test", json=body | {"host": host})).json()
+            assert (tried["ok"], [step["name"] for step in tried["steps"]]) == (False, ["name"])
+            assert tried["steps"][0]["message"].startswith(f"Not connected: {host} is ")

@@ -11,7 +11,6 @@ from dashboard_app.policy.notify import (
     RESOLVED,
     breaker_severity,
     collapsed,
-    is_refused_address,
     is_wanted,
     quiet_until,
     source_severity,
@@ -129,19 +128,3 @@ def test_one_thing_is_told_once_from_its_first_state_to_its_last():
         ("source 4", "healthy", "unhealthy", "warning", False),
     ]
     assert (worst(found), worst([])) == (Severity.CRITICAL, Severity.INFO)
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        *("169.254.169.254", "169.254.0.1", "fe80::1", "fe80::1%eth0", "[fe80::1]", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"),
-        *("0.0.0.0", "::", "224.0.0.1", "ff02::1", "fd00:ec2::254", "100.100.100.200"),  # noqa: S104 - refused, not bound
-    ],
-)
-def test_nothing_is_sent_to_link_local_metadata_and_no_machine(host):
-    assert is_refused_address(host)
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "10.0.0.7", "192.168.1.1", "8.8.8.8", "hooks.example.org", "", "64:ff9b::808:808"])
-def test_own_networks_and_names_are_the_operators_choice(host):
-    assert not is_refused_address(host)

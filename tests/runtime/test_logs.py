@@ -2,6 +2,8 @@
 
 import json
 import logging
+import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -36,6 +38,9 @@ def _logging_as_it_was() -> Iterator[None]:
         f"password={CANARY}",
         f"db_password='{CANARY}'",
         f"Authorization: Bearer {CANARY.replace('@', '')}",
+        f"Error transforming event argument 'n' with value '{CANARY}\n{CANARY}' and type hint '<class 'int'>'",
+        f"Error transforming event argument 'n' with value '{CANARY}",
+        f"Received an invalid enum value ({CANARY}) for type Kind",
     ],
 )
 def test_a_secret_is_masked_by_where_it_stands(line: str) -> None:
@@ -63,9 +68,31 @@ def test_a_short_secret_does_not_blank_ordinary_words() -> None:
     assert logs.redact("what a day") == "what a day"
 
 
+def test_a_chosen_password_is_masked_everywhere_unless_it_may_be_a_word() -> None:
+    logs.protect_password(Secret("postgresql"))
+    logs.protect_password(Secret("hunter22"))
+    logs.protect_password(Secret("hunter22-hunter"))
+    assert logs.redact("postgresql and hunter22") == "postgresql and hunter22"
+    assert logs.redact("said hunter22-hunter twice") == f"said {MASK} twice"
+
+
 @pytest.mark.parametrize("shape", ["console", "json"])
 @pytest.mark.parametrize(
-    "name", ["reflex.state", "sqlalchemy.engine", "asyncpg", "uvicorn.error", "socketio.server", "engineio", "stranger", ""]
+    "name",
+    [
+        "reflex.state",
+        "sqlalchemy.engine",
+        "asyncpg",
+        "uvicorn.error",
+        "socketio.server",
+        "engineio",
+        "granian",
+        "apprise",
+        "httpcore.http11",
+        "starlette",
+        "stranger",
+        "",
+    ],
 )
 def test_every_logger_is_redacted_with_its_trace(shape: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json" if shape == "json" else "console", "info")
@@ -76,6 +103,25 @@ def test_every_logger_is_redacted_with_its_trace(shape: str, name: str, capsys: 
     said = capsys.readouterr().err
     assert "it broke" in said
     assert "ValueError" in said
+    assert CANARY not in said
+
+
+def test_what_nobody_caught_is_redacted_too_in_any_thread(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
+        monkeypatch.setattr(module, name, getattr(module, name))
+    logs.configure("console", "info")
+    logs.hear_uncaught()
+
+    def fail() -> None:
+        raise ValueError(f"postgresql://app:{CANARY}@db/x")
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    sys.excepthook(ValueError, ValueError(f"password={CANARY}"), None)
+    sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    said = capsys.readouterr().err
+    assert said.count("nobody caught this") == 2
     assert CANARY not in said
 
 

@@ -29,6 +29,10 @@ class Desk:
         states = frozenset({state}) if state is not None else OPEN_STATES if only_open else frozenset(AlertState)
         return await self._book.page(states, limit, before)
 
+    def open_now(self) -> list[Alert]:
+        """What is not over, from memory, the newest first."""
+        return self._book.open_alerts()
+
     def covered(self) -> dict[int, int]:
         """Each open alert that a stricter one speaks for → the id of that one."""
         return self._book.covered(self._rules.known)

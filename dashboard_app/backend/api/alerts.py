@@ -28,6 +28,10 @@ _ALERTS, _RULES = "/api/v1/alerts", "/api/v1/alert-rules"
 AlertId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of the alert; one that does not exist is 404.")]
 RuleId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of the rule; one that does not exist is 404.")]
 
+_OVER: dict[int | str, dict[str, Any]] = {409: {"description": "The alert is over."}}
+_TAKEN: dict[int | str, dict[str, Any]] = {409: {"description": "The name is taken, or there are as many rules as there may be."}}
+_BUILT_IN: dict[int | str, dict[str, Any]] = {409: {"description": "A built-in rule can be switched off, not deleted."}}
+
 
 def alert_routes(deps: ApiDeps) -> APIRouter:
     """The routes under `/api/v1/alerts` and `/api/v1/alert-rules`."""
@@ -53,7 +57,7 @@ def _add_alerts(router: APIRouter, deps: ApiDeps) -> None:
 def _add_acts(router: APIRouter, deps: ApiDeps) -> None:
     """Acknowledge, silence, and the way back of each."""
 
-    @router.post(f"{_ALERTS}/{{alert_id}}/acknowledge", response_model=AlertOut, openapi_extra=acts("alerts.act"))
+    @router.post(f"{_ALERTS}/{{alert_id}}/acknowledge", response_model=AlertOut, responses=_OVER, openapi_extra=acts("alerts.act"))
     async def acknowledge(request: Request, alert_id: AlertId) -> Response:
         """Say that you are on it. The first to say so stays; lower steps of the same problem go with it."""
         async with audited(deps, request, "alerts.act", f"alert {alert_id}", {"event": "acknowledge"}) as noted:
@@ -61,7 +65,7 @@ def _add_acts(router: APIRouter, deps: ApiDeps) -> None:
             noted["target"] = _target(alert)
         return answer(_alert(deps, alert, deps.alerts.covered()))
 
-    @router.delete(f"{_ALERTS}/{{alert_id}}/acknowledge", response_model=AlertOut, openapi_extra=acts("alerts.act"))
+    @router.delete(f"{_ALERTS}/{{alert_id}}/acknowledge", response_model=AlertOut, responses=_OVER, openapi_extra=acts("alerts.act"))
     async def unacknowledge(request: Request, alert_id: AlertId) -> Response:
         """Take the acknowledgement back, whoever gave it."""
         async with audited(deps, request, "alerts.act", f"alert {alert_id}", {"event": "unacknowledge"}) as noted:
@@ -69,7 +73,7 @@ def _add_acts(router: APIRouter, deps: ApiDeps) -> None:
             noted["target"] = _target(alert)
         return answer(_alert(deps, alert, deps.alerts.covered()))
 
-    @router.post(f"{_ALERTS}/{{alert_id}}/silence", response_model=AlertOut, openapi_extra=acts("alerts.act"))
+    @router.post(f"{_ALERTS}/{{alert_id}}/silence", response_model=AlertOut, responses=_OVER, openapi_extra=acts("alerts.act"))
     async def silence(request: Request, alert_id: AlertId, body: SilenceIn) -> Response:
         """Hide it until `until`. If it ends and comes back before then, it comes back silent."""
         facts = {"event": "silence", "until": at(body.until), "reason": body.reason}
@@ -78,7 +82,7 @@ def _add_acts(router: APIRouter, deps: ApiDeps) -> None:
             noted["target"] = _target(alert)
         return answer(_alert(deps, alert, deps.alerts.covered()))
 
-    @router.delete(f"{_ALERTS}/{{alert_id}}/silence", response_model=AlertOut, openapi_extra=acts("alerts.act"))
+    @router.delete(f"{_ALERTS}/{{alert_id}}/silence", response_model=AlertOut, responses=_OVER, openapi_extra=acts("alerts.act"))
     async def unsilence(request: Request, alert_id: AlertId) -> Response:
         """End the silence now."""
         async with audited(deps, request, "alerts.act", f"alert {alert_id}", {"event": "unsilence"}) as noted:
@@ -96,7 +100,7 @@ def _add_rules(router: APIRouter, deps: ApiDeps) -> None:
         metrics = [{"name": one.name, "unit": one.unit, "words": one.words} for one in deps.alerts.metrics()]
         return answer({"items": [_rule(rule) for rule in deps.alerts.rules()], "metrics": metrics})
 
-    @router.post(_RULES, response_model=RuleOut, status_code=201, openapi_extra=acts("alert_rules.write"))
+    @router.post(_RULES, response_model=RuleOut, status_code=201, responses=_TAKEN, openapi_extra=acts("alert_rules.write"))
     async def create_rule(request: Request, body: RuleIn) -> Response:
         """A new rule; it is obeyed within a second."""
         async with audited(deps, request, "alert_rules.write", body.name, {"event": "create"}) as noted:
@@ -116,7 +120,7 @@ def _add_rules(router: APIRouter, deps: ApiDeps) -> None:
         named = [{"source": source, "fired": count} for source, count in found.by_source]
         return answer({"fired": found.fired, "since": found.since, "sources": found.sources, "by_source": named})
 
-    @router.patch(f"{_RULES}/{{rule_id}}", response_model=RuleOut, openapi_extra=acts("alert_rules.write"))
+    @router.patch(f"{_RULES}/{{rule_id}}", response_model=RuleOut, responses=_TAKEN, openapi_extra=acts("alert_rules.write"))
     async def change_rule(request: Request, rule_id: RuleId, body: RulePatch) -> Response:
         """Change what the body names; the rest stays."""
         async with audited(deps, request, "alert_rules.write", f"alert rule {rule_id}", {"event": "change"}) as noted:
@@ -127,7 +131,9 @@ def _add_rules(router: APIRouter, deps: ApiDeps) -> None:
             noted.update(target=_named(rule), before={name: old[name] for name in changed}, after={name: new[name] for name in changed})
         return answer(_rule(rule))
 
-    @router.delete(f"{_RULES}/{{rule_id}}", status_code=204, response_class=Response, openapi_extra=acts("alert_rules.write"))
+    @router.delete(
+        f"{_RULES}/{{rule_id}}", status_code=204, response_class=Response, responses=_BUILT_IN, openapi_extra=acts("alert_rules.write")
+    )
     async def delete_rule(request: Request, rule_id: RuleId) -> Response:
         """Remove the rule; what it fired stays in history. A built-in one is 409: switch it off instead."""
         async with audited(deps, request, "alert_rules.write", f"alert rule {rule_id}", {"event": "delete"}) as noted:

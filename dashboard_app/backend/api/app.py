@@ -14,6 +14,7 @@ from dashboard_app.backend.api.direct import Direct
 from dashboard_app.backend.api.docs import docs_routes
 from dashboard_app.backend.api.drill import Drill, drill_routes
 from dashboard_app.backend.api.events import event_routes
+from dashboard_app.backend.api.flow_metrics import AlertsCollector, EventsCollector, JobsCollector
 from dashboard_app.backend.api.health import health_routes
 from dashboard_app.backend.api.jobs import job_routes
 from dashboard_app.backend.api.limits import BodyLimits, EveryAnswer
@@ -53,7 +54,8 @@ def build_api(deps: ApiDeps, extra_routers: Sequence[APIRouter] = ()) -> FastAPI
 
     """
     app = FastAPI(title="Spillway", version=_VERSION, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    metrics = ApiMetrics(deps.guard)
+    metrics = ApiMetrics(deps.guard, deps.loop_watch)
+    metrics.registry.register(AlertsCollector(deps.alerts))
     routers = [
         health_routes(deps),
         pool_routes(deps),
@@ -67,8 +69,10 @@ def build_api(deps: ApiDeps, extra_routers: Sequence[APIRouter] = ()) -> FastAPI
     ]
     if deps.jobs is not None:
         routers.append(job_routes(deps, deps.jobs))
+        metrics.registry.register(JobsCollector(deps.jobs))
     if deps.events is not None:
         routers.append(event_routes(deps.events.events, deps.events.streams))
+        metrics.registry.register(EventsCollector(deps.events))
     if deps.channels is not None:
         routers.append(notification_routes(deps, deps.channels))
     if deps.identity is not None:

@@ -21,6 +21,7 @@ from dashboard_app.model.pool import PoolCounts
 from dashboard_app.model.pooler import Pooler, PoolerAct, PoolerClient
 from dashboard_app.model.source import Page, Source, SourceSettings, TestReport
 from dashboard_app.model.user import Principal
+from dashboard_app.runtime.loop_watch import LoopWatch
 from dashboard_app.settings import Settings
 
 
@@ -233,6 +234,9 @@ class Alerts(Protocol):
     async def page(self, state: AlertState | None, *, only_open: bool, limit: int, before: int | None) -> Sequence[Alert]:
         """Alerts, newest first."""
 
+    def open_now(self) -> Sequence[Alert]:
+        """What is not over, from memory."""
+
     def covered(self) -> dict[int, int]:
         """Each open alert that a stricter one speaks for → the id of that one."""
 
@@ -367,3 +371,4 @@ class ApiDeps:
     events: EventParts | None = None
     channels: Channels | None = None
     readiness: Callable[[], list[str]] = _nothing_missing
+    loop_watch: LoopWatch | None = None

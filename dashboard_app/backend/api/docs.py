@@ -7,6 +7,7 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI, Response
 from starlette.responses import FileResponse, HTMLResponse
 
+from dashboard_app.access.content_policy import DOCS
 from dashboard_app.backend.api.answers import answer
 from dashboard_app.runtime.routing import acts, strict_router
 
@@ -51,7 +52,7 @@ def docs_routes(app: FastAPI) -> APIRouter:
     @router.get("/docs", include_in_schema=False, openapi_extra=acts("docs.read"))
     async def docs() -> Response:
         """The page."""
-        return HTMLResponse(_PAGE, headers={"Cache-Control": "no-cache"})
+        return HTMLResponse(_PAGE, headers={"Cache-Control": "no-cache", "Content-Security-Policy": DOCS})
 
     @router.get("/docs/start.js", include_in_schema=False, openapi_extra=acts("docs.read"))
     async def start() -> Response:

@@ -34,6 +34,17 @@ BODY_SCHEMA: dict[str, Any] = {
         },
     }
 }
+STREAM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "The fields of one message, as the specification of Server-Sent Events names them.",
+    "additionalProperties": False,
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer"},
+    },
+}
 
 
 class StreamQuery(Parameters):

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from dashboard_app.access import visit
 from dashboard_app.backend.api.answers import answer
 from dashboard_app.backend.api.caller import signed_in
-from dashboard_app.backend.api.event_schemas import BODY_SCHEMA, AcceptedEventsOut, EventStatsOut, StreamQuery, events_of
+from dashboard_app.backend.api.event_schemas import BODY_SCHEMA, STREAM_SCHEMA, AcceptedEventsOut, EventStatsOut, StreamQuery, events_of
 from dashboard_app.backend.api.event_stream import EventStreamResponse, serve_socket
 from dashboard_app.backend.events.publisher import Events
 from dashboard_app.backend.events.streams import Streams, Wanted, wanted_types
@@ -58,7 +58,7 @@ def event_routes(events: Events, streams: Streams) -> APIRouter:
         responses={
             200: {
                 "description": "Server-Sent Events: `retry`, then `id`, `event`, `data` of each message.",
-                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                "content": {"text/event-stream": {"schema": STREAM_SCHEMA}},
             },
             429: {"description": "This session or token has as many streams open as it may."},
             503: {"description": "The history was not read yet."},

@@ -149,8 +149,9 @@ def _add_letters(router: APIRouter, deps: ApiDeps, jobs: Jobs) -> None:
 
     @router.delete(f"{_LETTERS}/{{letter_id}}", status_code=204, openapi_extra=acts("jobs.dead_letters"), responses=_LATER)
     async def discard(request: Request, letter_id: LetterId) -> Response:
-        """Forget the update; it was never written."""
-        async with audited(deps, request, "jobs.dead_letters", f"dead letter {letter_id}", {"act": "discard"}) as noted:
+        """Forget the update; it was never written, and cannot be had back. Needs a fresh proof."""
+        details = {"act": "discard"}
+        async with audited(deps, request, "jobs.dead_letters", f"dead letter {letter_id}", details, needs_proof=True) as noted:
             async with database_work(deps, request):
                 letter = await jobs.discard(letter_id)
             noted["job_id"] = letter.update.job_id

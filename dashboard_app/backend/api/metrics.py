@@ -1,15 +1,17 @@
 """`GET /metrics`: what the process measures of itself, as Prometheus text."""
 
+import asyncio
 from collections.abc import Iterator
 
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from dashboard_app.backend.api.deps import Guard
 from dashboard_app.model.health import Health
 from dashboard_app.model.pool import Level
+from dashboard_app.runtime.loop_watch import LoopWatch
 from dashboard_app.runtime.routing import acts, strict_router
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -18,7 +20,7 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 class ApiMetrics:
     """The registry of one app: its requests, its probes, and its pool, read when somebody asks."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, loop_watch: LoopWatch | None = None) -> None:
         """A registry of its own, so that two apps in one process do not mix."""
         self.registry = CollectorRegistry(auto_describe=False)
         self.requests = Counter("spillway_http_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry)
@@ -32,6 +34,9 @@ class ApiMetrics:
         self._kept: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.probes = Counter("spillway_probes", "Health readings answered, by status.", ("status",), registry=self.registry)
         self.registry.register(_PoolCollector(guard))
+        ProcessCollector(registry=self.registry)
+        if loop_watch is not None:
+            self.registry.register(_LoopCollector(loop_watch))
 
     def saw(self, health: Health) -> None:
         """Count one health reading that was answered."""
@@ -97,6 +102,21 @@ class _PoolCollector(Collector):
         for follows in ("current", "behind", "stale", "unknown"):
             clients.add_metric([follows], told.count(follows))
         yield clients
+
+
+class _LoopCollector(Collector):
+    """The event loop: its tasks and how late it was."""
+
+    def __init__(self, watch: LoopWatch) -> None:
+        self._watch = watch
+
+    def collect(self) -> Iterator[Metric]:
+        """One reading, taken on the loop itself."""
+        yield GaugeMetricFamily("spillway_event_loop_tasks", "Tasks that are not done.", len(asyncio.all_tasks()))
+        late, longest = self._watch.longest_of_window_s(), self._watch.longest_s
+        yield GaugeMetricFamily("spillway_event_loop_late_seconds", "The latest waking of the last minute.", late)
+        yield GaugeMetricFamily("spillway_event_loop_late_max_seconds", "The latest waking since the start.", longest)
+        yield CounterMetricFamily("spillway_event_loop_stalls", "Wakings that were more than 250 ms late.", self._watch.stalls)
 
 
 def metrics_routes(metrics: ApiMetrics) -> APIRouter:

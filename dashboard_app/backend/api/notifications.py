@@ -17,6 +17,8 @@ from dashboard_app.runtime.routing import acts, strict_router
 _PATH = "/api/v1/notifications"
 ChannelId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of the channel; one that does not exist is 404.")]
 
+_TAKEN: dict[int | str, dict[str, Any]] = {409: {"description": "The name is taken, or there are as many channels as there may be."}}
+
 
 def notification_routes(deps: ApiDeps, channels: Channels) -> APIRouter:
     """The routes under `/api/v1/notifications`."""
@@ -27,7 +29,7 @@ def notification_routes(deps: ApiDeps, channels: Channels) -> APIRouter:
         """Every channel by id, with what it is doing and how its last message went."""
         return answer({"items": [_channel(view) for view in channels.views()]})
 
-    @router.post(_PATH, response_model=ChannelOut, status_code=201, openapi_extra=acts("notifications.write"))
+    @router.post(_PATH, response_model=ChannelOut, status_code=201, responses=_TAKEN, openapi_extra=acts("notifications.write"))
     async def create_channel(request: Request, body: ChannelIn) -> Response:
         """A new channel; it is told from the next event on. Nothing is sent yet: use its test."""
         async with audited(deps, request, "notifications.write", body.name, {"event": "create"}) as noted:
@@ -35,7 +37,7 @@ def notification_routes(deps: ApiDeps, channels: Channels) -> APIRouter:
             noted.update(target=_named(view.channel), after=_shown(view.channel))
         return answer(_channel(view), 201, {"Location": f"{_PATH}/{view.channel.id}"})
 
-    @router.patch(f"{_PATH}/{{channel_id}}", response_model=ChannelOut, openapi_extra=acts("notifications.write"))
+    @router.patch(f"{_PATH}/{{channel_id}}", response_model=ChannelOut, responses=_TAKEN, openapi_extra=acts("notifications.write"))
     async def change_channel(request: Request, channel_id: ChannelId, body: ChannelPatch) -> Response:
         """Change what the body names; the rest stays, the address too."""
         async with audited(deps, request, "notifications.write", f"channel {channel_id}", {"event": "change"}) as noted:

@@ -7,10 +7,12 @@ from fastapi.openapi.utils import get_openapi
 
 from dashboard_app.backend.api.problem_schema import FieldError, Problem
 from dashboard_app.policy.permission import least_role
+from dashboard_app.policy.scopes import scope_of
 from dashboard_app.runtime.routing import ACTION_KEY
 
 COOKIE = "spillway_session"
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds until it is worth trying again."}}
 _METHODS = ("get", "post", "put", "patch", "delete")
 _ABOUT = """Errors are problem documents (RFC 9457). Times are ISO 8601 in UTC with `Z`. Every answer carries `X-Request-ID` and the hint
 `X-Throttle: level=…; max=…; rpm=…; delay=…; version=…`, so that a client slows down with its very next request.
@@ -21,8 +23,14 @@ def _problem(description: str, *, retry: bool = False) -> dict[str, Any]:
     """One problem response of an operation."""
     said: dict[str, Any] = {"description": description, "content": _PROBLEM}
     if retry:
-        said["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds until it is worth trying again."}}
+        said["headers"] = _RETRY
     return said
+
+
+def _scope_words(action: str) -> str:
+    """What a narrowed token needs for `action`."""
+    scope = scope_of(action)
+    return f"; of a token that is narrowed the scope `{scope}`" if scope else ""
 
 
 def describe(app: FastAPI, *, public_health: bool) -> dict[str, Any]:
@@ -52,13 +60,31 @@ def describe(app: FastAPI, *, public_health: bool) -> dict[str, Any]:
 
 def _complete(path: str, method: str, operation: dict[str, Any], *, public_health: bool) -> None:
     """Add to one operation who may call it and the problems it may answer."""
-    responses: dict[str, Any] = operation["responses"]
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "query" and not parameter["required"]:
+            parameter["allowEmptyValue"] = True  # the rule of `values.Parameters`
     needed = least_role(operation[ACTION_KEY], public_health=public_health)
     operation["security"] = [] if needed is None else [{"token": []}, {"session": []}]
+    responses: dict[str, Any] = operation["responses"]
     if needed is not None:
-        operation["description"] = f"{operation.get('description', '')}\n\nNeeds the role {needed.value}.".strip()
+        operation["description"] = (
+            f"{operation.get('description', '')}\n\nNeeds the role {needed.value}{_scope_words(operation[ACTION_KEY])}.".strip()
+        )
         responses["401"] = _problem("Nobody is signed in.")
-        responses["403"] = _problem("The role does not reach.")
+        responses["403"] = _problem(
+            "The role does not reach (`forbidden`), or the token is narrowed to other things (`insufficient_scope`)."
+        )
+        away = responses.setdefault("503", {})
+        away.setdefault("description", "The pool has no place, or the database does not answer.")
+        away.setdefault("headers", _RETRY)
+    _add_refusals(path, method, operation, responses)
+    for status, response in responses.items():
+        if status >= "400":
+            response.setdefault("content", _PROBLEM)
+
+
+def _add_refusals(path: str, method: str, operation: dict[str, Any], responses: dict[str, Any]) -> None:
+    """Add the problems that follow from the path and from what the operation takes."""
     if "{" in path:
         responses["404"] = _problem("There is no such thing.")
     if operation.get("parameters") or "requestBody" in operation:
@@ -68,12 +94,7 @@ def _complete(path: str, method: str, operation: dict[str, Any], *, public_healt
     if "requestBody" in operation:
         responses["413"] = _problem("The body is too large.")
         responses["415"] = _problem("The body is not application/json.")
-    if path.startswith("/scan/"):
-        if method in {"post", "patch", "delete"}:
-            responses["409"] = _problem("The name is taken, or the built-in source does not allow this.")
-        responses["503"] = _problem("The pool has no place, or the database does not answer.", retry=True)
+    if path.startswith("/scan/") and method in {"post", "patch", "delete"}:
+        responses.setdefault("409", _problem("The name is taken, or the built-in source does not allow this."))
     if path in {"/readyz", "/api/health"}:
         responses["503"] = _problem("Not now.", retry=True)
-    for status, response in responses.items():
-        if status >= "400":
-            response.setdefault("content", _PROBLEM)

@@ -19,6 +19,10 @@ from dashboard_app.runtime.routing import acts, strict_router
 _PATH = "/scan/data-sources/{source_id}/pgbouncer"
 MOST_CLIENTS = 500
 """Clients in one answer, those that wait longest first."""
+_FAILURES: dict[int | str, dict[str, Any]] = {
+    409: {"description": "It is of another kind or paused, another act is under way, or it is as wanted already."},
+    502: {"description": "It does not answer, or not as a PgBouncer does."},
+}
 DatabaseName = Annotated[Text200, Field(min_length=1)]
 ClientId = Annotated[Text200, Field(min_length=1, max_length=40)]
 
@@ -116,7 +120,12 @@ def pgbouncer_routes(deps: ApiDeps) -> APIRouter:
     _add_readings(router, deps)
     for act in (PoolerAct.PAUSE, PoolerAct.RECONNECT):
         router.add_api_route(
-            f"{_PATH}/{act.value}", _confirmed(deps, act), methods=["POST"], response_model=ActedOut, openapi_extra=acts("pooler.act")
+            f"{_PATH}/{act.value}",
+            _confirmed(deps, act),
+            methods=["POST"],
+            response_model=ActedOut,
+            responses=_FAILURES,
+            openapi_extra=acts("pooler.act"),
         )
     _add_resume_and_kill(router, deps)
     return router
@@ -125,12 +134,12 @@ def pgbouncer_routes(deps: ApiDeps) -> APIRouter:
 def _add_readings(router: APIRouter, deps: ApiDeps) -> None:
     """Pools and clients."""
 
-    @router.get(f"{_PATH}/pools", response_model=PoolsOut, openapi_extra=acts("sources.read"))
+    @router.get(f"{_PATH}/pools", response_model=PoolsOut, responses=_FAILURES, openapi_extra=acts("sources.read"))
     async def pools_of_one(source_id: PathId) -> Response:
         """Its pools and databases now, unless they were read less than 1 s ago. 409 `wrong_kind` for another kind, 502 when it is down."""
         return answer(_picture(deps, source_id, await deps.poolers.picture(source_id)))
 
-    @router.get(f"{_PATH}/clients", response_model=ClientsOut, openapi_extra=acts("pooler.clients"))
+    @router.get(f"{_PATH}/clients", response_model=ClientsOut, responses=_FAILURES, openapi_extra=acts("pooler.clients"))
     async def clients_of_one(source_id: PathId) -> Response:
         """Its clients now, those that wait longest first, at most 500."""
         clients = await deps.poolers.clients(source_id)
@@ -155,12 +164,12 @@ def _confirmed(deps: ApiDeps, act: PoolerAct) -> Callable[..., Coroutine[Any, An
 def _add_resume_and_kill(router: APIRouter, deps: ApiDeps) -> None:
     """The act that needs no confirmation, and the one on a client."""
 
-    @router.post(f"{_PATH}/resume", response_model=ActedOut, openapi_extra=acts("pooler.act"))
+    @router.post(f"{_PATH}/resume", response_model=ActedOut, responses=_FAILURES, openapi_extra=acts("pooler.act"))
     async def resume_one(request: Request, source_id: PathId, body: ResumeIn | None = None) -> Response:
         """Let the clients of a paused database go on."""
         return await _do(deps, request, source_id, PoolerAct.RESUME, database=body.database if body else None)
 
-    @router.post(f"{_PATH}/kill-client", response_model=ActedOut, openapi_extra=acts("pooler.act"))
+    @router.post(f"{_PATH}/kill-client", response_model=ActedOut, responses=_FAILURES, openapi_extra=acts("pooler.act"))
     async def kill_client_of_one(request: Request, source_id: PathId, body: KillIn) -> Response:
         """End one client connection. 409 `not_supported_by_server` where this version of PgBouncer cannot."""
         return await _do(deps, request, source_id, PoolerAct.KILL_CLIENT, confirm=body.confirm, client=body.client)

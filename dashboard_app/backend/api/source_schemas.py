@@ -27,7 +27,7 @@ from dashboard_app.backend.api.values import (
 from dashboard_app.model.errors import InvalidInput
 from dashboard_app.model.health import CheckStatus, HealthStatus
 from dashboard_app.model.secret import Secret
-from dashboard_app.model.source import SourceKind, SourceSettings
+from dashboard_app.model.source import BUILT_KINDS, SourceKind, SourceSettings
 from dashboard_app.store.sources import SORTS
 
 MOST_IDS = 100
@@ -42,6 +42,8 @@ def _sort(value: str) -> str:
 
 
 Kind = Literal["postgresql", "pgbouncer", "mysql", "redis", "http", "service"]
+TakenKind = Annotated[Kind, Field(json_schema_extra={"enum": sorted(BUILT_KINDS)})]
+"""A kind as it may be asked for; the others are known by name and refused as not supported."""
 Tags = Annotated[list[Tag], Field(max_length=50)]
 Sort = Annotated[str, AfterValidator(_sort), Field(json_schema_extra={"enum": sorted(SORTS)})]
 Options = Annotated[dict[OptionName, OptionValue], Field(max_length=20)]
@@ -51,7 +53,7 @@ class SourceIn(Body):
     """A source to create. `password` is write-only; null or left out: none."""
 
     name: Name
-    kind: Kind
+    kind: TakenKind
     host: Host
     port: Port
     database: Text200 = ""
@@ -90,7 +92,7 @@ class SourcePatch(Body):
     """What to change; what is left out stays. `password` null: keep the stored one."""
 
     name: Name = Field(default_factory=absent)
-    kind: Kind = Field(default_factory=absent)
+    kind: TakenKind = Field(default_factory=absent)
     host: Host = Field(default_factory=absent)
     port: Port = Field(default_factory=absent)
     database: Text200 = Field(default_factory=absent)

@@ -12,7 +12,7 @@ from dashboard_app.access.identity import Identity
 from dashboard_app.backend.api.answers import answer
 from dashboard_app.backend.api.caller import signed_in
 from dashboard_app.backend.api.values import LARGEST_ID, Answer, Body, Text200, Truth, absent
-from dashboard_app.model.user import Role, User
+from dashboard_app.model.user import EMAIL_PATTERN, Role, User
 from dashboard_app.runtime.routing import acts, strict_router
 
 _PATH = "/api/v1/users"
@@ -51,7 +51,7 @@ class LinkOut(Answer):
 class UserIn(Body):
     """An account to make."""
 
-    email: Annotated[StrictStr, Field(max_length=254)]
+    email: Annotated[StrictStr, Field(max_length=254, json_schema_extra={"pattern": EMAIL_PATTERN})]
     role: Role = Role.VIEWER
     name: Text200 = ""
 

@@ -39,17 +39,25 @@ def absent() -> Any:
     return None
 
 
-Text200 = Annotated[StrictStr, Field(max_length=200), AfterValidator(_printable)]
-Name = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_printable), AfterValidator(_named)]
-Host = Annotated[StrictStr, Field(min_length=1, max_length=253), AfterValidator(_printable), AfterValidator(_named)]
-Password = Annotated[StrictStr, Field(max_length=1000), AfterValidator(_printable)]
+PRINTABLE = {"pattern": r"^[^\x00-\x1f\x7f]*$"}
+"""What `_printable` asks for, for the description."""
+NAMED = {"pattern": r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"}
+"""The same for what must not be blank."""
+Text200 = Annotated[StrictStr, Field(max_length=200, json_schema_extra=PRINTABLE), AfterValidator(_printable)]
+Name = Annotated[
+    StrictStr, Field(min_length=1, max_length=200, json_schema_extra=NAMED), AfterValidator(_printable), AfterValidator(_named)
+]
+Host = Annotated[
+    StrictStr, Field(min_length=1, max_length=253, json_schema_extra=NAMED), AfterValidator(_printable), AfterValidator(_named)
+]
+Password = Annotated[StrictStr, Field(max_length=1000, json_schema_extra=PRINTABLE), AfterValidator(_printable)]
 Port = Annotated[StrictInt, Field(ge=1, le=65_535)]
-Tag = Annotated[StrictStr, Field(min_length=1, max_length=60), AfterValidator(_printable), AfterValidator(_named)]
-OptionName = Annotated[StrictStr, Field(min_length=1, max_length=60), AfterValidator(_printable)]
-OptionValue = Annotated[StrictStr, Field(max_length=500), AfterValidator(_printable)]
+Tag = Annotated[StrictStr, Field(min_length=1, max_length=60, json_schema_extra=NAMED), AfterValidator(_printable), AfterValidator(_named)]
+OptionName = Annotated[StrictStr, Field(min_length=1, max_length=60, json_schema_extra=PRINTABLE), AfterValidator(_printable)]
+OptionValue = Annotated[StrictStr, Field(max_length=500, json_schema_extra=PRINTABLE), AfterValidator(_printable)]
 Truth = StrictBool
 Id = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
-Search = Annotated[str, Field(max_length=200), AfterValidator(_printable)]
+Search = Annotated[str, Field(max_length=200, json_schema_extra=PRINTABLE), AfterValidator(_printable)]
 Moment = Annotated[AwareDatetime, AfterValidator(_sensible)]
 PathId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of the data source; one that does not exist is 404.")]
 

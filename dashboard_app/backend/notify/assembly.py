@@ -50,7 +50,7 @@ def build_channels(
     return Channels(
         store,
         vault,
-        Sender(),
+        Sender(settings.outbound_networks),
         events.hub,
         intake=Intake(clock, alerts.known, name_of),
         clock=clock,

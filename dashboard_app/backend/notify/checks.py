@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 from dashboard_app.model.errors import InvalidInput
 from dashboard_app.model.notification import ChannelSettings
 from dashboard_app.model.secret import Secret
-from dashboard_app.policy.notify import is_refused_address, zone_of
+from dashboard_app.policy.notify import zone_of
+from dashboard_app.policy.outbound import is_never
 
 URL_LONGEST = 2000
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}")
@@ -53,7 +54,7 @@ def service_of(url: Secret) -> str:
         raise wrong("is not an address") from None
     if any(name.lower().strip() in _FILES for name, _ in asked):
         raise wrong("must not name files of this server (template, keyfile, pgp, attach)")
-    if is_refused_address(host) or any(is_refused_address(value.strip()) for _, value in asked):
+    if is_never(host) or any(is_never(value) for _, value in asked):
         raise wrong("must not be link-local, multicast or a metadata address")
     return scheme
 

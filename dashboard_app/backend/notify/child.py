@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 import apprise
 
 from dashboard_app.backend.notify.codes import Reason
-from dashboard_app.policy.notify import is_refused_address
+from dashboard_app.model.network import Network, networks_of
+from dashboard_app.policy.outbound import judged, literal
 
 _LONGEST_LIFE_S = 600
 _LINES_KEPT = 200
@@ -43,8 +44,9 @@ _WORDS = (
 class Fence:
     """Refuses what a message has no need of, from `close` on. `hit`: what it has refused."""
 
-    def __init__(self) -> None:
-        """Open."""
+    def __init__(self, allowed: tuple[Network | str, ...]) -> None:
+        """Open. `allowed`: the networks beside public addresses that may be spoken to."""
+        self._allowed = allowed
         self.hit: Reason | None = None
 
     def close(self) -> None:
@@ -63,10 +65,10 @@ class Fence:
         self.hit = reason
         raise PermissionError(reason.value)
 
-    @staticmethod
-    def _is_refused(address: object) -> bool:
-        """True for an address of no machine that may be spoken to, and for local sockets."""
-        return not isinstance(address, tuple) or is_refused_address(str(address[0]))
+    def _is_refused(self, address: object) -> bool:
+        """True for an address that may not be spoken to, for local sockets, and for a name: whoever connects to one is told nothing of where it leads."""
+        found = literal(str(address[0])) if isinstance(address, tuple) else None
+        return found is None or bool(judged(found, self._allowed).reason)
 
     @staticmethod
     def _is_own(path: object, mode: object) -> bool:
@@ -143,7 +145,7 @@ def _answer(plugin: Any, asked: dict[str, Any]) -> dict[str, Any]:
         return {"ok": False, "reason": reason.value, "status": None, "took_s": 0.0}
     if asked["is_check"]:
         return {"ok": True, "service": urlsplit(asked["url"]).scheme, "name": str(plugin.service_name), "took_s": 0.0}
-    fence, ear, began = Fence(), Ear(), time.monotonic()
+    fence, ear, began = Fence(networks_of(asked["networks"])), Ear(), time.monotonic()
     log = logging.getLogger("apprise")
     log.addHandler(ear)
     log.setLevel(logging.DEBUG)

@@ -16,6 +16,7 @@ import dashboard_app
 from dashboard_app.backend.notify.codes import Reason, is_final, sentence
 from dashboard_app.model.alert import Severity
 from dashboard_app.model.errors import NotDelivered
+from dashboard_app.model.network import INSIDE
 from dashboard_app.model.notification import Letter
 from dashboard_app.model.secret import Secret
 
@@ -34,8 +35,9 @@ _PASSED_ON = frozenset(
 class Sender:
     """One per process. Raises NotDelivered only, with a sentence that holds nothing of the address."""
 
-    def __init__(self) -> None:
-        """Nothing is under way."""
+    def __init__(self, networks: str = INSIDE) -> None:
+        """`networks`: what may be spoken to beside public addresses. Nothing is under way."""
+        self._networks = networks
         self._places = asyncio.Semaphore(_PLACES)
         self._places_of_failing = asyncio.Semaphore(_PLACES_OF_FAILING)
 
@@ -49,6 +51,7 @@ class Sender:
         question = {
             "url": url.reveal(),
             "is_check": False,
+            "networks": self._networks,
             "title": letter.title,
             "body": letter.body,
             "kind": _KINDS[letter.severity],

@@ -51,6 +51,7 @@ async def import_sources(sources: Sources, text: str, *, dry_run: bool, prune: b
 
     """
     wanted = {settings.name: settings for settings in await asyncio.to_thread(read_sources, text)}
+    await sources.check_hosts(sorted({settings.host for settings in wanted.values()}))
     present = {source.name: source for source in _others(sources)}
     report = ImportReport(
         new=tuple(name for name in wanted if name not in present),

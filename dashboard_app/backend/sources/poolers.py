@@ -40,13 +40,13 @@ class Acted:
 class Poolers:
     """PgBouncer sources: their pools, their clients, and four acts."""
 
-    def __init__(self, sources: Sources, probing: Probing, clock: Clock, *, act_limit_s: float = ACT_LIMIT_S) -> None:
+    def __init__(self, sources: Sources, probing: Probing, clock: Clock, resolver: Resolver, *, act_limit_s: float = ACT_LIMIT_S) -> None:
         """No I/O here."""
         self._sources = sources
         self._probing = probing
         self._clock = clock
         self._limit_s = act_limit_s
-        self._resolver = Resolver()
+        self._resolver = resolver
         self._busy: set[int] = set()
 
     async def picture(self, source_id: int) -> Pooler:

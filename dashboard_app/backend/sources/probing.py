@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from dashboard_app.backend.sources.flights import Flights
@@ -22,7 +23,7 @@ from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import Conflict, DatabaseUnavailable, InvalidInput, NotFound, ProbeFailed, SpillwayError
 from dashboard_app.model.health import Health, HealthStatus, Metrics
 from dashboard_app.model.secret import Secret
-from dashboard_app.model.source import Source, SourceKind, SourceSettings, TestReport
+from dashboard_app.model.source import OWN_SOURCE_ID, Source, SourceKind, SourceSettings, TestReport
 from dashboard_app.policy.health import began, dated, fold, sentence
 from dashboard_app.runtime.breakers import Breakers
 from dashboard_app.store.samples import SampleStore
@@ -68,6 +69,7 @@ class Probing:
         recall: Recall,
         clock: Clock,
         *,
+        resolver: Resolver,
         probe_timeout_s: float,
         breakers: Breakers | None = None,
     ) -> None:
@@ -79,7 +81,7 @@ class Probing:
         self._recall = recall
         self._clock = clock
         self._limit_s = probe_timeout_s
-        self._resolver = Resolver()
+        self._resolver = resolver
         self._lanes = Lanes()
         self._probes: dict[int, Probe] = {}
         self._flights = Flights(clock, SHARED_S)
@@ -160,7 +162,9 @@ class Probing:
         password = settings.password
         if password is None:
             password = Secret("") if source_id is None else self._sources.credentials(source_id)
-        probe = _PROBES[settings.kind](target_of(settings, password), self._resolver, self._clock)
+        target, own = target_of(settings, password), self._sources.target(OWN_SOURCE_ID)
+        target = replace(target, is_own=(target.host, target.port) == (own.host, own.port))
+        probe = _PROBES[settings.kind](target, self._resolver, self._clock)
         async with self._lanes.place(slow=False):
             return await probe.test(self._limit_s)
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
 from dashboard_app.backend.sources.probes.target import Target, target_of
+from dashboard_app.backend.sources.reach import Reach
 from dashboard_app.backend.sources.recall import Recall
 from dashboard_app.backend.sources.validation import FIELDS, check_changes, check_query, check_root_certificate, check_settings, kind_of
 from dashboard_app.model.clock import Clock
@@ -14,6 +15,7 @@ from dashboard_app.model.errors import Conflict, DatabaseUnavailable, NotFound
 from dashboard_app.model.health import Health, HealthStatus
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.source import OWN_SOURCE_ID, Page, Source, SourceKind, SourceSettings, SourceView
+from dashboard_app.runtime.logs import protect_password
 from dashboard_app.store.address import DatabaseAddress
 from dashboard_app.store.sources import OWN_NAME, PageQuery, SourceStore, StoredSource
 
@@ -38,13 +40,16 @@ class Sealer(Protocol):
 class Sources:
     """Create, read, change and delete sources. Reading one needs no connection; a page of them is one statement."""
 
-    def __init__(self, store: SourceStore, address: Callable[[], DatabaseAddress], vault: Sealer, recall: Recall, clock: Clock) -> None:
+    def __init__(
+        self, store: SourceStore, address: Callable[[], DatabaseAddress], vault: Sealer, recall: Recall, clock: Clock, *, reach: Reach
+    ) -> None:
         """No I/O here; source 1 is known from `address` alone as soon as `open` was called."""
         self._store = store
         self._address = address
         self._vault = vault
         self._recall = recall
         self._clock = clock
+        self._reach = reach
         self._known: dict[int, StoredSource] = {}
         self._own_is_synced = False
         self._changes = 0
@@ -128,7 +133,7 @@ class Sources:
             KindNotSupported, InvalidInput: a field is not acceptable. Conflict: the name is taken. DatabaseUnavailable.
 
         """
-        await _check(settings)
+        await self._check(settings)
         return self._keep(await self._store.add({**_row(settings), "password_encrypted": self._sealed(settings.password)}))
 
     async def update(self, source_id: int, changes: Mapping[str, Any]) -> Source:
@@ -145,7 +150,7 @@ class Sources:
             raise Conflict(f"{', '.join(fixed)}: the built-in source follows SPILLWAY_DATABASE_URL")
         wanted = _changed(before, changes)
         if source_id != OWN_SOURCE_ID:
-            await _check(wanted)
+            await self._check(wanted)
         else:
             check_settings(replace(wanted, host="localhost", username=OWN_NAME, database="", options={}))
         row = {name: value for name, value in _row(wanted).items() if name in changes}
@@ -177,14 +182,18 @@ class Sources:
         stored = self._stored(source_id)
         if source_id == OWN_SOURCE_ID:
             return self._address().password
-        return self._vault.decrypt(stored.password_encrypted) if stored.password_encrypted else Secret("")
+        if not stored.password_encrypted:
+            return Secret("")
+        password = self._vault.decrypt(stored.password_encrypted)
+        protect_password(password)
+        return password
 
     def target(self, source_id: int) -> Target:
         """What a probe of this source connects to. Source 1: Spillway's own address, as it is now."""
         source = self.known(source_id)
         if source_id == OWN_SOURCE_ID:
             own = self._address()
-            return Target(own.host, own.port, own.database, own.user, own.password, own.sslmode)
+            return Target(own.host, own.port, own.database, own.user, own.password, own.sslmode, is_own=True)
         return target_of(source, self.credentials(source_id))
 
     def _own(self) -> StoredSource:
@@ -222,6 +231,16 @@ class Sources:
             raise _no_source(source_id)
         return self._known[source_id]
 
+    async def _check(self, settings: SourceSettings) -> None:
+        """Return when the settings are acceptable, file, host and all."""
+        check_settings(settings)
+        await asyncio.to_thread(check_root_certificate, settings.options)
+        await self._reach.check(settings.host)
+
+    async def check_hosts(self, hosts: Iterable[str]) -> None:
+        """Return when sources may point to all of these hosts; raises InvalidInput."""
+        await asyncio.gather(*(self._reach.check(host) for host in hosts))
+
     def _sealed(self, password: Secret | None) -> bytes | None:
         """A password as it is stored; none and empty are stored as nothing."""
         return self._vault.encrypt(password) if password else None
@@ -243,12 +262,6 @@ def paused(source: Source, last: Health | None) -> Health:
     """The health of a source that is disabled: nobody looks."""
     checked_at = last.checked_at if last is not None else None
     return Health(source.id, HealthStatus.UNKNOWN, source.updated_at, None, checked_at, PAUSED)
-
-
-async def _check(settings: SourceSettings) -> None:
-    """Return when the settings are acceptable, file and all."""
-    check_settings(settings)
-    await asyncio.to_thread(check_root_certificate, settings.options)
 
 
 def _fixed_for_own(before: Source, changes: Mapping[str, Any]) -> list[str]:

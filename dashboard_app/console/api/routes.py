@@ -134,7 +134,13 @@ def _add_settings(router: APIRouter, console: Console) -> None:
     async def change_settings(
         request: Request,
         response: Response,
-        changes: Annotated[dict[str, Any], Body(description="Name → value; null goes back to what was read at the start.")],
+        changes: Annotated[
+            dict[str, Any],
+            Body(
+                description="Name → value; null goes back to what was read at the start.",
+                json_schema_extra={"minProperties": 1},
+            ),
+        ],
         if_match: Annotated[str | None, Header(max_length=100)] = None,
     ) -> dict[str, Any]:
         seen = None if if_match in (None, "*") else _version_in(str(if_match))

@@ -8,7 +8,7 @@ from dashboard_app.console.client.contract import parse_object
 from dashboard_app.console.client.shared import SharedReads
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.user import Principal
-from dashboard_app.policy.permission import require
+from dashboard_app.policy.permission import require, require_proof
 from dashboard_app.runtime.request_queue import Priority
 
 Value = TypeVar("Value")
@@ -21,7 +21,7 @@ class JobCalls:
 
     def __init__(self, caller: Caller, audited: Audited, clock: Clock) -> None:
         """`audited` runs an act and, when the server is another machine's, writes down who did it here."""
-        self._caller, self.audited = caller, audited
+        self._caller, self.audited, self._clock = caller, audited, clock
         self._reads = SharedReads(caller, clock)
 
     async def stats(self, principal: Principal) -> dict[str, Any]:
@@ -55,7 +55,8 @@ class JobCalls:
         await self._act(principal, "jobs.dead_letters", "POST", f"{_PATH}/dead-letters/{letter_id}/retry")
 
     async def discard(self, principal: Principal, letter_id: int) -> None:
-        """Forget a dead letter."""
+        """Forget a dead letter. Raises ProofNeeded."""
+        require_proof(principal, self._clock.now())
         await self._act(principal, "jobs.dead_letters", "DELETE", f"{_PATH}/dead-letters/{letter_id}")
 
     async def _read(

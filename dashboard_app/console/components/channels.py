@@ -7,6 +7,7 @@ import reflex as rx
 from dashboard_app.console.components.badge import badge
 from dashboard_app.console.components.dialog import actions, cancel_button, confirm, dialog
 from dashboard_app.console.components.every import every
+from dashboard_app.console.components.failed import failed
 from dashboard_app.console.components.fields import choice, field, note
 from dashboard_app.console.components.icons import icon
 from dashboard_app.console.components.live import sentence
@@ -31,7 +32,7 @@ def channels_panel() -> rx.Component:
         custom_attrs={"data-testid": "add-channel"},
     )
     shown = rx.fragment(
-        rx.cond(state.failure != "", rx.el.p(icon("octagon-x", 14), state.failure, class_name="failed panel", role="alert"), rx.fragment()),
+        failed(state.failure),
         rx.el.div(
             rx.el.div(
                 rx.el.h2("Channels"),

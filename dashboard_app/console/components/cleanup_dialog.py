@@ -5,6 +5,7 @@ from typing import Any
 import reflex as rx
 
 from dashboard_app.console.components.dialog import actions, cancel_button, confirm
+from dashboard_app.console.components.failed import failed
 from dashboard_app.console.components.icons import icon, icon_of
 from dashboard_app.console.components.live import sentence
 from dashboard_app.console.components.shell import link
@@ -41,7 +42,7 @@ def cleanup_dialog(
                 ),
                 rx.fragment(),
             ),
-            rx.cond(error != "", rx.el.p(icon("octagon-x", 14), error, class_name="failed", role="alert"), rx.fragment()),
+            failed(error, is_panel=False),
             class_name="cleanup",
         ),
         rx.cond(plan.confirm != "", _choice(plan, is_stale, is_busy, on_again, on_confirm), actions(cancel_button("Close"))),

@@ -51,12 +51,14 @@ class Places(rx.Component):
     places: rx.Var[str]
 
 
-class GoTo(rx.Component):
-    """Leaves the app for `to` by a full page load as soon as it is in the page."""
+class SignInAgain(rx.Component):
+    """Leaves for the sign-in page, which leads back here, a second after it came into the page.
+
+    Later, since the tab that signs out is on its way already; by a full page load, since a socket keeps the cookie that it was opened with.
+    """
 
     library = "$/public/js/live.jsx"
-    tag = "GoTo"
-    to: rx.Var[str]
+    tag = "SignInAgain"
 
 
 class After(rx.Component):
@@ -77,7 +79,7 @@ after = After.create
 age = Age.create
 strip = Strip.create
 places = Places.create
-go_to = GoTo.create
+sign_in_again = SignInAgain.create
 
 
 def sentence(text: rx.Var[str] | str, element: str = "span", **props: Any) -> rx.Component:

@@ -4,6 +4,7 @@ from typing import Any
 
 import reflex as rx
 
+from dashboard_app.console.components.failed import failed
 from dashboard_app.console.components.icons import icon
 
 
@@ -41,5 +42,5 @@ def told(result: rx.Var[str], failure: rx.Var[str]) -> rx.Component:
     """What the last act came to."""
     return rx.fragment(
         rx.el.p(result, role="status", class_name="told-line"),
-        rx.cond(failure != "", rx.el.p(icon("octagon-x", 14), failure, class_name="failed panel", role="alert"), rx.fragment()),
+        failed(failure),
     )

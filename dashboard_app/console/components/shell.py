@@ -11,7 +11,7 @@ from reflex_components_core.react_router import ReactRouterLink
 from dashboard_app.console.components.banner import fallback_banner
 from dashboard_app.console.components.every import in_sight, still_signed_in
 from dashboard_app.console.components.icons import BREAKER_ICONS, icon, icon_of
-from dashboard_app.console.components.live import age, go_to, sentence
+from dashboard_app.console.components.live import age, sentence, sign_in_again
 from dashboard_app.console.components.palette import key_list, palette, palette_button
 from dashboard_app.console.components.toasts import toasts
 from dashboard_app.console.pages.shell_state import ShellState
@@ -33,7 +33,7 @@ link = ReactRouterLink.create
 def shell(page: str, *content: rx.Component) -> rx.Component:
     """`content` inside the frame, with `page` (sources, pool, alerts, audit, settings, drill) marked in the navigation."""
     return rx.el.div(
-        rx.cond(ShellState.is_signed_out, go_to(to="/login"), rx.fragment()),
+        rx.cond(ShellState.is_signed_out, sign_in_again(), rx.fragment()),
         rx.el.a("Skip to content", href="#main", class_name="skip"),
         _side(page),
         rx.el.div(

@@ -77,28 +77,43 @@ def _session(row: rx.Var) -> rx.Component:
 def _proof() -> rx.Component:
     """The form by which a person shows again who they are."""
     state = AccountState
+    by_provider = rx.el.a(
+        "Show it with ",
+        state.provider,
+        href="/oidc/start?prove=1&next=/account%3Fproved%3D1",
+        class_name="btn",
+        custom_attrs={"data-testid": "prove-provider", "reloadDocument": True},
+    )
     return rx.el.section(
         rx.el.h2("Show that it is you"),
         rx.el.p(sentence(state.proof), class_name="fnote"),
-        rx.el.form(
-            rx.el.div(
-                field(
-                    "password",
-                    rx.cond(state.has_factor, "Password, or a code of your app", "Password"),
-                    state.errors.get("password", ""),
-                    type="password",
-                    required=True,
-                    max_length=1000,
-                    auto_complete="current-password",
-                ),
-                class_name="fields pfields",
-            ),
-            rx.el.button("It is me", type="submit", class_name="btn"),
-            on_submit=state.prove,
-            key=state.turn.to_string(),
-        ),
+        rx.cond(state.has_password, _proof_form(), rx.fragment()),
+        rx.cond(state.provider != "", rx.el.div(by_provider, class_name="ponce"), rx.fragment()),
         class_name="panel ppanel",
+        id="prove",
         custom_attrs={"data-testid": "prove"},
+    )
+
+
+def _proof_form() -> rx.Component:
+    """The password, or a code of the app, once more."""
+    state = AccountState
+    return rx.el.form(
+        rx.el.div(
+            field(
+                "password",
+                rx.cond(state.has_factor, "Password, or a code of your app", "Password"),
+                state.errors.get("password", ""),
+                type="password",
+                required=True,
+                max_length=1000,
+                auto_complete="current-password",
+            ),
+            class_name="fields pfields",
+        ),
+        rx.el.button("It is me", type="submit", class_name="btn"),
+        on_submit=state.prove,
+        key=state.turn.to_string(),
     )
 
 
@@ -177,28 +192,29 @@ def _password() -> rx.Component:
         ("new", "New password", "new-password", "8 characters or more, and none of the most common ones"),
         ("again", "New password again", "new-password", ""),
     )
+    form = rx.el.form(
+        rx.el.div(
+            *(
+                field(
+                    name,
+                    label,
+                    state.errors.get(name, ""),
+                    hint=hint,
+                    type="password",
+                    required=True,
+                    max_length=1000,
+                    auto_complete=auto,
+                )
+                for name, label, auto, hint in fields
+            ),
+            class_name="fields pfields",
+        ),
+        rx.el.button("Change the password", type="submit", class_name="btn primary"),
+        on_submit=state.change_password,
+        key=state.turn.to_string(),
+    )
     return rx.el.section(
         rx.el.h2("Change the password"),
-        rx.el.form(
-            rx.el.div(
-                *(
-                    field(
-                        name,
-                        label,
-                        state.errors.get(name, ""),
-                        hint=hint,
-                        type="password",
-                        required=True,
-                        max_length=1000,
-                        auto_complete=auto,
-                    )
-                    for name, label, auto, hint in fields
-                ),
-                class_name="fields pfields",
-            ),
-            rx.el.button("Change the password", type="submit", class_name="btn primary"),
-            on_submit=state.change_password,
-            key=state.turn.to_string(),
-        ),
+        rx.cond(state.has_password, form, rx.el.p(state.no_password, class_name="fnote")),
         class_name="panel ppanel",
     )

@@ -6,6 +6,7 @@ from typing import Any
 import reflex as rx
 
 from dashboard_app.access.codes import picture
+from dashboard_app.access.oidc_words import sentence_of
 from dashboard_app.console import words
 from dashboard_app.console.context import console, identity
 from dashboard_app.console.pages.pool_cleanup import permitted
@@ -14,6 +15,8 @@ from dashboard_app.console.rows import account as rows
 from dashboard_app.console.session import assign
 from dashboard_app.model.errors import InvalidInput, SpillwayError
 from dashboard_app.model.secret import Secret
+from dashboard_app.model.user import Principal
+from dashboard_app.policy.permission import is_proved
 
 POLICY = {
     "account_state.load": "account.read",
@@ -27,6 +30,7 @@ POLICY = {
     "account_state.put_away": "account.write",
 }
 """Event handler → the action it needs."""
+_PROVED = "You have shown who you are: for 15 minutes you may do what cannot be undone."
 
 
 class AccountState(rx.State):
@@ -40,6 +44,10 @@ class AccountState(rx.State):
     proof: str = ""
     factor: str = ""
     has_factor: bool = False
+    has_password: bool = True
+    provider: str = ""
+    """What the identity provider is called, for somebody whom it knows."""
+    no_password: str = ""
     key: str = ""
     picture: str = ""
     recovery: list[str] = []  # noqa: RUF012 - as above
@@ -53,23 +61,32 @@ class AccountState(rx.State):
         """Show where this person is signed in."""
         if await enter(self, "account") is None:
             return
-        assign(self, result="", failure="", errors={})
+        asked = self.router.url.query_parameters
+        refused = sentence_of(str(asked.get("oidc", "")), console().settings.oidc_name)
+        assign(self, result="", failure=refused, errors={})
         self._forget_key()
         self.turn += 1
-        await self._read()
+        principal = await self._read()
+        if "proved" in asked and principal is not None and is_proved(principal, console().clock.now()):
+            self.result = _PROVED
 
-    async def _read(self) -> None:
-        """The sessions as they are now."""
+    async def _read(self) -> Principal | None:
+        """The sessions as they are now; who looks, when that could be read."""
         try:
             principal = await permitted(self, "account.read")
             found = await identity().own_sessions(principal)
             left = await identity().own_second_factor(principal)
+            has_password, is_known = await identity().ways_in(principal)
         except SpillwayError as problem:
             assign(self, failure=f"Your sessions could not be read. {words.told(problem)}", title=rows.title(1))
-            return
-        assign(self, has_factor=left is not None, factor=rows.factor_words(left))
+            return None
+        provider = console().settings.oidc_name if is_known else ""
+        factor = rows.factor_words(left, "the password" if has_password or not provider else provider)
+        assign(self, has_factor=left is not None, factor=factor, has_password=has_password, provider=provider)
+        self.no_password = "" if has_password else rows.way_words(provider)
         proof = rows.proof_words(principal.proved_at, console().clock.now())
         assign(self, sessions=rows.session_rows(found, principal.session_id), title=rows.title(len(found)), proof=proof)
+        return principal
 
     @rx.event
     async def end_one(self, handle: str) -> None:
@@ -105,7 +122,7 @@ class AccountState(rx.State):
             assign(self, errors={}, result="", failure=words.told(problem))
             return
         self.turn += 1
-        assign(self, errors={}, failure="", result="You have shown who you are: for 15 minutes you may do what cannot be undone.")
+        assign(self, errors={}, failure="", result=_PROVED)
         await self._read()
 
     def _forget_key(self) -> None:

@@ -8,6 +8,7 @@ from dashboard_app.console.components.alert_rules import rules_panel
 from dashboard_app.console.components.badge import badge
 from dashboard_app.console.components.channels import channels_panel
 from dashboard_app.console.components.dialog import actions, dialog
+from dashboard_app.console.components.failed import failed
 from dashboard_app.console.components.fields import choice, field
 from dashboard_app.console.components.icons import icon
 from dashboard_app.console.components.live import age, sentence
@@ -43,7 +44,7 @@ def _alerts() -> rx.Component:
             class_name="ph",
         ),
         rx.el.nav(rx.foreach(state.tabs, _tab), class_name="seg atabs", custom_attrs={"aria-label": "Alerts"}),
-        rx.cond(state.failure != "", rx.el.p(icon("octagon-x", 14), state.failure, class_name="failed panel", role="alert"), rx.fragment()),
+        failed(state.failure),
         rx.match(state.tab, ("rules", rules_panel()), ("channels", channels_panel()), _list()),
         class_name="page",
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 import reflex as rx
 
+from dashboard_app.console.components.failed import failed
 from dashboard_app.console.components.icons import icon, icon_of
 from dashboard_app.console.components.live import sentence
 from dashboard_app.console.components.refused import refused
@@ -153,7 +154,7 @@ def _log() -> rx.Component:
         ),
         _filters(),
         _chain(),
-        rx.cond(state.failure != "", rx.el.p(icon("octagon-x", 14), state.failure, class_name="failed panel", role="alert"), rx.fragment()),
+        failed(state.failure),
         rx.el.div(
             rx.el.div(*(rx.el.span(word) for word in ("At", "Actor", "Action", "Object", "Result", "Request")), class_name="arow ahead"),
             rx.el.ul(rx.foreach(state.entries, _row), class_name="alist"),

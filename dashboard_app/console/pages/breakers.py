@@ -4,6 +4,7 @@ import reflex as rx
 
 from dashboard_app.console.components.dialog import actions, cancel_button, confirm
 from dashboard_app.console.components.every import every
+from dashboard_app.console.components.failed import failed
 from dashboard_app.console.components.fields import choice, field
 from dashboard_app.console.components.gauge import facts
 from dashboard_app.console.components.icons import BREAKER_ICONS, icon, icon_of
@@ -222,7 +223,7 @@ def _dialog() -> rx.Component:
             field("reason", "Reason", state.reason_error, hint="Kept with your name, in the banner and in the audit log.", max_length=500),
             rx.cond(shown.lasts, lasts, rx.fragment()),
             rx.cond(shown.typed != "", typed, rx.fragment()),
-            rx.cond(state.failure != "", rx.el.p(icon("octagon-x", 14), state.failure, class_name="failed", role="alert"), ""),
+            failed(state.failure, is_panel=False),
             actions(
                 cancel_button(),
                 rx.el.button(

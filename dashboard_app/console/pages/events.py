@@ -5,6 +5,7 @@ import reflex as rx
 from dashboard_app.console import words
 from dashboard_app.console.components.event_list import event_list
 from dashboard_app.console.components.every import every
+from dashboard_app.console.components.failed import failed
 from dashboard_app.console.components.icons import icon
 from dashboard_app.console.components.live import age, sentence
 from dashboard_app.console.components.shell import link, shell
@@ -32,9 +33,7 @@ def page() -> rx.Component:
                 ),
                 class_name="ph",
             ),
-            rx.cond(
-                state.failure != "", rx.el.p(icon("octagon-x", 14), state.failure, class_name="failed panel", role="alert"), rx.fragment()
-            ),
+            failed(state.failure),
             _figures(),
             _filters(),
             event_list(

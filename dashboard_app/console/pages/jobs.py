@@ -5,6 +5,7 @@ import reflex as rx
 from dashboard_app.console.components.chart import live_chart
 from dashboard_app.console.components.dialog import actions, cancel_button, confirm
 from dashboard_app.console.components.every import every
+from dashboard_app.console.components.failed import failed
 from dashboard_app.console.components.icons import icon, icon_of
 from dashboard_app.console.components.live import sentence
 from dashboard_app.console.components.refocus import refocus
@@ -45,7 +46,7 @@ def _page() -> rx.Component:
     return rx.el.section(
         _head(),
         rx.el.p(state.result, role="status", class_name="told-line"),
-        rx.cond(state.failure != "", rx.el.p(icon("octagon-x", 14), state.failure, class_name="failed panel", role="alert"), rx.fragment()),
+        failed(state.failure),
         rx.el.div(rx.foreach(state.facts, _fact), class_name="panel jfacts"),
         rx.cond(state.charts.length() > 0, rx.el.div(rx.foreach(state.charts, _chart), class_name="jcharts"), rx.fragment()),
         rx.cond(state.letters.length() > 0, _letters(), rx.fragment()),
@@ -60,7 +61,7 @@ def _head() -> rx.Component:
     state = JobsState
     return rx.el.div(
         rx.el.div(
-            rx.el.h1(rx.cond(state.is_loading, "Reading jobs…", state.ledger.title), custom_attrs={"aria-live": "polite"}),
+            rx.el.h1(state.ledger.title, custom_attrs={"aria-live": "polite"}),
             rx.el.p(
                 rx.el.span(state.ledger.sums, class_name="num"),
                 rx.cond(
@@ -241,6 +242,7 @@ def _letter(row: rx.Var[LetterRow]) -> rx.Component:
             class_name="jacts",
         ),
         key=row.id,
+        custom_attrs={"data-letter-id": row.id},
     )
 
 

@@ -1,7 +1,7 @@
 """The state of `/jobs`: the ledger, one page of jobs, the dead letters."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import reflex as rx
@@ -35,8 +35,8 @@ class JobsState(rx.State):
     is_loading: bool = True
     is_offered: bool = True
     ledger: rows.Ledger = rows.Ledger()
-    facts: list[rows.Fact] = []  # noqa: RUF012 - Reflex copies a state's defaults
-    charts: list[rows.JobChart] = []  # noqa: RUF012 - as above
+    facts: list[rows.Fact] = rows.NO_FACTS
+    charts: list[rows.JobChart] = rows.NO_CHARTS
     statuses: list[rows.StatusChoice] = []  # noqa: RUF012 - as above
     is_estimate: bool = False
     jobs: list[rows.JobRow] = []  # noqa: RUF012 - as above
@@ -57,21 +57,22 @@ class JobsState(rx.State):
     _query: rows.Query = rows.Query()
 
     @rx.event
-    async def load(self) -> None:
-        """Show what the URL asks for."""
+    async def load(self) -> AsyncIterator[None]:
+        """Show what the URL asks for: the jobs themselves as soon as they are read, the rest when it comes."""
         self._query = rows.Query.parse(dict(self.router.url.query_parameters))
         principal = await enter(self, "jobs")
         if principal is None:
             return
         self.kind = self._query.kind
-        await self._read(principal)
+        async for _ in self._read(principal):
+            yield
 
     @rx.event
     async def read(self) -> None:
         """Read again; an open page asks every few seconds."""
         principal = await principal_of(self)
         if principal is not None and not self.is_busy:
-            await self._read(principal)
+            await self._read_all(principal)
 
     @rx.event
     def filter_by(self, form: dict[str, Any]) -> Any:
@@ -121,44 +122,61 @@ class JobsState(rx.State):
             self.result = words.told(failure)
         finally:
             self.is_busy = False
-        await self._read(principal)
+        await self._read_all(principal)
 
-    async def _read(self, principal: Principal) -> None:
-        """The ledger, the counts, the page and the dead letters, at once; a failure keeps what is shown and says so."""
-        calls, query = console().jobs, self._query
+    async def _read_all(self, principal: Principal) -> None:
+        """`_read`, to its end."""
+        async for _ in self._read(principal):
+            pass
+
+    async def _read(self, principal: Principal) -> AsyncIterator[None]:
+        """The page of jobs, then the ledger, the counts, the past and the dead letters; a failure keeps what is shown and says so.
+
+        All are asked at once, the page first: calls leave one by one, and its rows are what people came for. Yields when they are there.
+        """
+        calls = console().jobs
         self.sees_letters = allowed(principal.role, "jobs.dead_letters")
-        wanted = [calls.stats(principal), calls.counts(principal), calls.page(principal, query.params()), _past(principal)]
+        wanted = [calls.page(principal, self._query.params()), calls.stats(principal), calls.counts(principal), _past(principal)]
         if self.sees_letters:
             wanted.append(calls.dead_letters(principal, _LETTERS))
-        found = await asyncio.gather(*wanted, return_exceptions=True)
+        asked = [asyncio.ensure_future(one) for one in wanted]
+        every = asyncio.gather(*asked, return_exceptions=True)
+        await asyncio.wait(asked[:1])
+        if asked[0].exception() is None:
+            self._show_page(asked[0].result())
+            yield
+        found = await every
         failures = [one for one in found if isinstance(one, BaseException)]
         for failure in failures:
             if not isinstance(failure, SpillwayError):
                 raise failure
         self.is_offered = not any(isinstance(failure, NotFound) for failure in failures)
         self.failure = words.told(failures[0]) if failures and self.is_offered and isinstance(failures[0], SpillwayError) else ""
-        stats, counts, page = (None if isinstance(one, BaseException) else one for one in found[:3])
-        self._show(stats, counts, page)
+        _page, stats, counts, past, *letters = (None if isinstance(one, BaseException) else one for one in found)
+        self._show(stats, counts)
         if not isinstance(found[3], BaseException):
-            assign(self, charts=rows.charts(found[3]))
-        if self.sees_letters and not isinstance(found[4], BaseException):
-            assign(self, letters=rows.letter_rows(found[4]))
+            assign(self, charts=rows.charts(past))
+        if letters and letters[0] is not None:
+            assign(self, letters=rows.letter_rows(letters[0]))
 
-    def _show(self, stats: Any, counts: Any, page: Any) -> None:
-        """Assign what was read; None: keep what is shown."""
+    def _show_page(self, page: Any) -> None:
+        """Assign one page of jobs."""
+        self.is_loading = False
+        assign(
+            self,
+            jobs=rows.job_rows(page),
+            older=rows.older_href(self._query, page),
+            newest=self._query.href() if self._query.before else "",
+            nothing="" if page else rows.empty_words(self._query),
+        )
+
+    def _show(self, stats: Any, counts: Any) -> None:
+        """Assign the figures that were read; None: keep what is shown."""
         self.is_loading = False
         if stats is not None:
             assign(self, ledger=rows.ledger(stats), facts=rows.facts(stats))
         if counts is not None or not self.statuses:
             assign(self, statuses=rows.statuses(self._query, counts), is_estimate=bool(counts and counts["is_estimate"]))
-        if page is not None:
-            assign(
-                self,
-                jobs=rows.job_rows(page),
-                older=rows.older_href(self._query, page),
-                newest=self._query.href() if self._query.before else "",
-                nothing="" if page else rows.empty_words(self._query),
-            )
 
 
 async def _past(principal: Principal) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ import reflex as rx
 from dashboard_app.console.components.chart import live_chart, mark_list
 from dashboard_app.console.components.cleanup_dialog import cleanup_dialog, cleanup_result
 from dashboard_app.console.components.every import every
+from dashboard_app.console.components.failed import failed
 from dashboard_app.console.components.gauge import facts, gauge
 from dashboard_app.console.components.holders import call_sites_table, holders_table, leak_list
 from dashboard_app.console.components.icons import icon
@@ -56,8 +57,7 @@ def page() -> rx.Component:
 
 def _page_failure() -> rx.Component:
     """Why a dry run could not be done."""
-    told = rx.el.p(icon("octagon-x", 14), PoolState.page_failure, class_name="failed panel", role="alert")
-    return rx.cond(PoolState.page_failure != "", told, rx.fragment())
+    return failed(PoolState.page_failure)
 
 
 def _head() -> rx.Component:

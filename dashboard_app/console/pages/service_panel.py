@@ -4,6 +4,7 @@ import reflex as rx
 
 from dashboard_app.console.components.cleanup_dialog import cleanup_dialog, cleanup_result
 from dashboard_app.console.components.every import every
+from dashboard_app.console.components.failed import failed
 from dashboard_app.console.components.gauge import facts, gauge
 from dashboard_app.console.components.holders import call_sites_table, holders_table
 from dashboard_app.console.components.icons import icon
@@ -29,10 +30,9 @@ def service_panel(source_number: rx.Var[int]) -> rx.Component:
 def _panel() -> rx.Component:
     """Verdict and cleanup, result, figures, holders, and the dialog."""
     state = ServiceState
-    failed = rx.el.p(icon("octagon-x", 14), state.page_failure, class_name="failed panel", role="alert")
     return rx.fragment(
         _head(),
-        rx.cond(state.page_failure != "", failed, rx.fragment()),
+        failed(state.page_failure),
         cleanup_result(state.result, is_shown=state.has_result, on_close=state.close_result),
         rx.cond(
             state.has_status,

@@ -5,6 +5,7 @@ from typing import Any
 import reflex as rx
 
 from dashboard_app.console.components.dialog import actions, cancel_button, confirm
+from dashboard_app.console.components.failed import failed
 from dashboard_app.console.components.icons import icon
 from dashboard_app.console.components.live import sentence
 from dashboard_app.console.components.refocus import refocus
@@ -195,7 +196,7 @@ def _review() -> rx.Component:
         "Change " + state.drafted_settings,
         rx.el.ul(rx.foreach(state.changes, _change), class_name="set-changes"),
         rx.el.p("In force at once, all or none. Recorded in the audit log with your name.", class_name="note"),
-        rx.cond(state.failure != "", rx.el.p(icon("octagon-x", 14), state.failure, class_name="failed", role="alert"), rx.fragment()),
+        failed(state.failure, is_panel=False),
         actions(
             cancel_button(),
             rx.el.button(

@@ -22,6 +22,7 @@ POLICY = {
     "shell_state.undo": "sources.write",
     "shell_state.undo_alert": "alerts.act",
     "shell_state.seen": "console.watch",
+    "shell_state.failed": "console.watch",
 }
 """Event handler → the action it needs."""
 
@@ -108,6 +109,11 @@ class ShellState(rx.State):
     def seen(self, is_shown: bool) -> None:
         """Take note that this page came in sight, or went out of it: nothing is sent to a page that nobody sees."""
         console().viewers.show(self.router.session.client_token, is_shown=is_shown)
+
+    @rx.event
+    def failed(self) -> None:
+        """Say that a handler of this page failed: what the app does about any error that nobody foresaw."""
+        self._say("Something went wrong on our side. The log has the details.", "warn")
 
     def _say(self, text: str, tone: str = "ok", *, paused_id: int = 0, alert_id: int = 0, alert_act: str = "", href: str = "") -> None:
         """Show `text` in the corner for 6 s (10 s with Undo)."""

@@ -6,6 +6,7 @@ from typing import Any
 import reflex as rx
 
 from dashboard_app.console import theme, words
+from dashboard_app.console.components.failed import PROOF_AT
 from dashboard_app.console.context import console
 from dashboard_app.console.pages.shell_state import ShellState
 from dashboard_app.console.rows.sources import cause
@@ -14,6 +15,7 @@ from dashboard_app.console.session import principal_of
 from dashboard_app.model.errors import SpillwayError
 from dashboard_app.model.health import Health, HealthStatus
 from dashboard_app.model.user import Principal
+from dashboard_app.policy.permission import PROOF_ASKED
 
 POLICY = {
     "source_actions.check_now": "sources.check",
@@ -73,7 +75,7 @@ def _name(source_id: int) -> str:
 
 async def _run(state: Any, act: Callable[[Principal], Awaitable[str]], *, paused_id: int = 0) -> None:
     """Ask who it is, act outside the state's lock, and put the outcome into the corner."""
-    principal = await principal_of(state)
+    principal, href = await principal_of(state), ""
     if principal is None:
         text, tone = "Your session has ended: sign in again.", "warn"
     else:
@@ -81,7 +83,8 @@ async def _run(state: Any, act: Callable[[Principal], Awaitable[str]], *, paused
             text, tone = await act(principal), "ok"
         except SpillwayError as failure:
             text, tone, paused_id = words.told(failure), "warn", 0
+            href = PROOF_AT if PROOF_ASKED in text else ""
     async with state:
         shell = await state.get_state(ShellState)
         shell.is_signed_out = principal is None
-        shell._say(text, tone, paused_id=paused_id if tone == "ok" else 0)  # noqa: SLF001 - the frame's own way
+        shell._say(text, tone, paused_id=paused_id if tone == "ok" else 0, href=href)  # noqa: SLF001 - the frame's own way

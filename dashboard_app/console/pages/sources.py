@@ -4,19 +4,16 @@ import reflex as rx
 
 from dashboard_app.console import words
 from dashboard_app.console.components.empty import empty
-from dashboard_app.console.components.icons import STATE_ICONS, icon, icon_of
-from dashboard_app.console.components.live import age, patched_rows, rows_again, sentence, strip
+from dashboard_app.console.components.icons import icon
+from dashboard_app.console.components.live import patched_rows, rows_again, sentence
 from dashboard_app.console.components.shell import link, shell
+from dashboard_app.console.components.source_card import source_card
+from dashboard_app.console.components.source_filters import source_filters
 from dashboard_app.console.components.source_form import source_dialogs
 from dashboard_app.console.pages.shell_state import ShellState
-from dashboard_app.console.pages.source_actions import SourceActions
 from dashboard_app.console.pages.source_form import SourceForm
 from dashboard_app.console.pages.sources_state import SourcesState
 from dashboard_app.console.rows.lanes import LaneRow
-from dashboard_app.console.rows.listing import Choice
-from dashboard_app.console.rows.sources import SourceRow
-from dashboard_app.console.theme import KIND_ICON, STATUS
-from dashboard_app.model.source import OWN_SOURCE_ID
 
 _SKELETON_ROWS = 20
 """They reach past the end of the screen, so that nothing below them jumps when the real ones come."""
@@ -28,7 +25,7 @@ def page() -> rx.Component:
         "sources",
         rx.el.section(
             _head(),
-            rx.cond(SourcesState.is_first_run, _first_run(), rx.fragment(_progress(), _filters(), _list())),
+            rx.cond(SourcesState.is_first_run, _first_run(), rx.fragment(_progress(), source_filters(), _list())),
             rows_again(SourcesState.again),
             class_name="page",
         ),
@@ -136,76 +133,6 @@ def _lane(key: str, name: str, lane: rx.Var[LaneRow]) -> rx.Component:
     )
 
 
-def _filters() -> rx.Component:
-    """Text, state, kind, environment, tag and order; each is a link, so the URL is the whole memory."""
-    return rx.el.div(
-        rx.el.label(
-            icon("search"),
-            rx.el.span("Filter sources", class_name="unseen"),
-            rx.el.input(
-                placeholder="Filter sources",
-                default_value=SourcesState.search,
-                key=SourcesState.search_turn.to_string(),
-                on_change=SourcesState.search_for.debounce(200),
-                auto_complete="off",
-                spell_check=False,
-                custom_attrs={"data-key": "/"},
-            ),
-            rx.el.kbd("/"),
-            class_name="fld",
-        ),
-        rx.el.nav(rx.foreach(SourcesState.states, _segment), class_name="seg", custom_attrs={"aria-label": "State"}),
-        _picker("Kind", SourcesState.kinds),
-        _picker("Env", SourcesState.environments),
-        _picker("Tag", SourcesState.tags),
-        rx.el.span(class_name="sp"),
-        link(
-            icon("arrow-up-down", 14),
-            SourcesState.sort.word,
-            to=SourcesState.sort.href,
-            class_name="btn ghost sel",
-            title="Change the order",
-        ),
-        class_name="filters steady",
-    )
-
-
-def _segment(choice: rx.Var[Choice], place: rx.Var[int]) -> rx.Component:
-    """One state to filter by, with how many there are."""
-    return link(
-        rx.cond(choice.icon != "", rx.el.span(icon_of(choice.icon, STATE_ICONS, 13), class_name=f"tic t-{choice.tone}"), rx.fragment()),
-        rx.el.span(choice.word),
-        rx.el.b(SourcesState.state_counts[place], class_name="num"),
-        to=choice.href,
-        replace=True,
-        class_name=rx.cond(choice.is_on, "on", ""),
-        custom_attrs={"aria-current": rx.cond(choice.is_on, "true", "false")},
-    )
-
-
-def _picker(label: str, choices: rx.Var[list[Choice]]) -> rx.Component:
-    """A menu of links; there only when there is something to choose between."""
-    chosen = rx.foreach(choices, lambda choice: rx.cond(choice.is_on, choice.word, ""))
-    return rx.cond(
-        choices.length() > 2,  # noqa: PLR2004 - "any" and one more are no choice
-        rx.dropdown_menu.root(
-            rx.dropdown_menu.trigger(
-                rx.el.button(rx.el.span(f"{label}: ", chosen), icon("chevron-down", 14), type="button", class_name="btn sel")
-            ),
-            rx.dropdown_menu.content(rx.foreach(choices, _option), class_name="menu-list"),
-        ),
-        rx.fragment(),
-    )
-
-
-def _option(choice: rx.Var[Choice]) -> rx.Component:
-    """One link of a menu."""
-    return rx.dropdown_menu.item(
-        link(choice.word, to=choice.href, replace=True, custom_attrs={"aria-current": rx.cond(choice.is_on, "true", "false")}),
-        as_child=True,
-    )
-
-
 def _list() -> rx.Component:
     """The rows, or why there are none."""
     rows = patched_rows(SourcesState.rows, SourcesState.patch)
@@ -253,108 +180,6 @@ def _skeleton() -> rx.Component:
             )
             for _ in range(_SKELETON_ROWS)
         )
-    )
-
-
-@rx.memo
-def source_card(row: rx.Var[SourceRow]) -> rx.Component:
-    """One source: state, name, why, strip, latency, connections, age, actions. The same elements make a table row and a card."""
-    return rx.el.div(
-        rx.el.div(_state(row), role="cell", class_name="c-state"),
-        rx.el.div(
-            rx.el.span(
-                rx.match(row.kind, *((kind.value, icon(name, 16)) for kind, name in KIND_ICON.items()), icon("box", 16)),
-                class_name="kind",
-                role="img",
-                title=row.kind,
-                custom_attrs={"aria-label": row.kind},
-            ),
-            rx.el.span(
-                link(row.name, to=f"/sources/{row.id}", title=row.name, custom_attrs={"data-row-link": ""}),
-                rx.el.small(row.address, title=row.address),
-                class_name="nm",
-            ),
-            role="cell",
-            class_name="c-name",
-        ),
-        rx.el.div(sentence(row.why, class_name=rx.cond(row.is_quiet, "quiet", "")), role="cell", class_name="c-why"),
-        rx.el.div(strip(recent=row.recent), role="cell", class_name="c-hist"),
-        rx.el.div(
-            rx.cond(row.unit != "", rx.fragment(rx.el.b(row.latency), rx.el.i(row.unit)), rx.el.span(words.UNKNOWN, class_name="dim")),
-            role="cell",
-            class_name="c-lat num",
-        ),
-        rx.el.div(
-            rx.cond(
-                row.limit != "",
-                rx.fragment(
-                    rx.el.span(rx.el.span(class_name=f"bar b-{row.fill_tone}", style={"width": f"{row.fill}%"}), class_name="mini"),
-                    rx.el.span(rx.el.b(row.used), rx.el.i("/ ", row.limit), class_name="num"),
-                ),
-                rx.el.span(words.UNKNOWN, class_name="dim"),
-            ),
-            role="cell",
-            class_name="c-conn",
-        ),
-        rx.el.div(
-            age(seconds=row.age_s, stamp=row.stamp, late=row.late_s, mode="ago"),
-            rx.el.small(
-                rx.cond(
-                    row.is_enabled & ~ShellState.is_fallback,
-                    rx.cond(row.next_s, age(seconds=row.next_s, stamp=row.stamp, mode="next", template="next {}"), ""),
-                    "paused",
-                )
-            ),
-            role="cell",
-            class_name="c-age num",
-        ),
-        rx.el.div(_row_menu(row), role="cell", class_name="c-act"),
-        class_name=f"row t-{row.tone} " + rx.cond(row.is_fresh, "fresh", ""),
-        role="row",
-        custom_attrs={"data-testid": "source-card", "data-source-id": row.id.to_string(), "data-status": row.status},
-    )
-
-
-def _state(row: rx.Var[SourceRow]) -> rx.Component:
-    """The state's badge; its icon follows from the tone."""
-    icons = ((look.tone, icon(look.icon, 14)) for look in STATUS.values())
-    return rx.el.span(rx.match(row.tone, *icons, rx.fragment()), row.word, class_name=f"badge t-{row.tone}")
-
-
-def _row_menu(row: rx.Var[SourceRow]) -> rx.Component:
-    """What can be done to one source; what the role does not allow is shown and off."""
-    no_write = ~ShellState.may_administer | ShellState.is_fallback
-    return rx.dropdown_menu.root(
-        rx.dropdown_menu.trigger(
-            rx.el.button(
-                icon("ellipsis", 16),
-                rx.el.span("Actions for ", row.name, class_name="unseen"),
-                type="button",
-                class_name="ib",
-                custom_attrs={"data-row-menu": ""},
-            )
-        ),
-        rx.dropdown_menu.content(
-            rx.dropdown_menu.item(link("Open", to=f"/sources/{row.id}"), as_child=True),
-            rx.dropdown_menu.item(
-                "Check now", disabled=~ShellState.may_operate | ShellState.is_fallback, on_select=SourceActions.check_now(row.id)
-            ),
-            rx.cond(
-                row.is_enabled,
-                rx.dropdown_menu.item("Pause", disabled=no_write, on_select=SourceActions.pause(row.id)),
-                rx.dropdown_menu.item("Enable", disabled=no_write, on_select=SourceActions.enable(row.id)),
-            ),
-            rx.dropdown_menu.item("Edit…", disabled=no_write, on_select=SourceForm.edit(row.id)),
-            rx.dropdown_menu.separator(),
-            rx.dropdown_menu.item(
-                rx.cond(row.id == OWN_SOURCE_ID, "Delete… (built in)", "Delete…"),
-                color_scheme="red",
-                disabled=no_write | (row.id == OWN_SOURCE_ID),
-                on_select=SourceForm.ask_delete(row.id),
-            ),
-            rx.cond(ShellState.may_administer, rx.fragment(), rx.dropdown_menu.item("Changes need the admin role", disabled=True)),
-            align="end",
-        ),
     )
 
 

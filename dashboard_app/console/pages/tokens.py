@@ -14,13 +14,14 @@ from dashboard_app.console.components.refocus import refocus
 from dashboard_app.console.components.refused import refused
 from dashboard_app.console.components.shell import shell
 from dashboard_app.console.context import console, identity
+from dashboard_app.console.pages.admin_list import AdminList
 from dashboard_app.console.pages.pool_cleanup import permitted
-from dashboard_app.console.pages.shell_state import ShellState, enter, fill
+from dashboard_app.console.pages.shell_state import ShellState, fill
 from dashboard_app.console.rows import people as rows
 from dashboard_app.console.session import assign
 from dashboard_app.model.errors import InvalidInput, SpillwayError
 from dashboard_app.model.user import Role
-from dashboard_app.policy.permission import allowed
+from dashboard_app.policy.scopes import SCOPES
 
 POLICY = {
     "tokens_state.load": "console.watch",
@@ -33,40 +34,17 @@ POLICY = {
 """Event handler → the action it needs. Loading answers a viewer with the reason."""
 
 
-class TokensState(rx.State):
+class TokensState(AdminList, rx.State):
     """The tokens without their secrets. `made` is shown once and leaves with the next act."""
 
-    is_refused: bool = False
     tokens: list[rows.TokenRow] = []  # noqa: RUF012 - Reflex copies a state's defaults
-    title: str = ""
     made: str = ""
-    result: str = ""
-    failure: str = ""
-    errors: dict[str, str] = {}  # noqa: RUF012 - as above
-    is_asking: bool = False
     asked_name: str = ""
-    turn: int = 0
-    """Grows when the fields must be empty again."""
-
-    _asked: str = ""
 
     @rx.event
     async def load(self) -> None:
         """Show the tokens to an admin."""
-        principal = await enter(self, "tokens")
-        if principal is None:
-            return
-        assign(
-            self,
-            is_refused=not allowed(principal.role, "tokens.read"),
-            tokens=[],
-            made="",
-            result="",
-            failure="",
-            errors={},
-            is_asking=False,
-        )
-        if not self.is_refused:
+        if await self._enters("tokens", "tokens.read", tokens=[], made=""):
             await self._read()
 
     async def _read(self) -> None:
@@ -83,12 +61,12 @@ class TokensState(rx.State):
     @rx.event
     async def make(self, form: dict[str, Any]) -> None:
         """A new token, shown this once."""
-        assign(self, made="", result="", failure="", errors={})
+        self._begin(made="")
         role, lives_s = str(form.get("role", "")), rows.lives_s(str(form.get("expires", "90")))
         try:
             principal = await permitted(self, "tokens.write")
-            name = str(form.get("name", ""))
-            self.made, record = await identity().make_token(name, Role(role) if role in set(Role) else Role.VIEWER, lives_s, by=principal)
+            name, least = str(form.get("name", "")), Role(role) if role in set(Role) else Role.VIEWER
+            self.made, record = await identity().make_token(name, least, lives_s, scopes=rows.scopes_of(form), by=principal)
         except InvalidInput as wrong:
             self.errors = {str(one["field"]): str(one["message"]) for one in wrong.errors}
             return
@@ -108,17 +86,12 @@ class TokensState(rx.State):
             assign(self, asked_name=found.name, is_asking=True)
 
     @rx.event
-    def set_asking(self, is_open: bool) -> None:
-        """Close the question; only a row opens it."""
-        if not is_open:
-            self.is_asking = False
-
-    @rx.event
     async def revoke(self) -> None:
         """Take the power of the token that was asked about."""
         if not self.is_asking:
             return
-        assign(self, is_asking=False, made="", result="", failure="")
+        self.is_asking = False
+        self._begin(made="")
         try:
             record = await identity().revoke_token(int(self._asked), by=await permitted(self, "tokens.write"))
         except SpillwayError as problem:
@@ -187,7 +160,7 @@ def _token(row: rx.Var) -> rx.Component:
         cell(
             "Name", rx.el.b(row.name, class_name="cut", title=row.name), rx.el.small(row.begins, class_name="mono quiet"), class_name="pwho"
         ),
-        cell("Role", row.role),
+        cell("Role", row.role, rx.el.small(row.scopes, class_name="quiet cut", title=row.scopes)),
         cell("Good", sentence(row.state)),
         cell("Last used", sentence(row.used)),
         cell("Made", sentence(row.since), rx.el.small(" by ", row.by, class_name="quiet cut")),
@@ -211,11 +184,36 @@ def _form() -> rx.Component:
                 choice("expires", "Good for", rows.LIVES, nothing, default_value="90"),
                 class_name="fields pfields",
             ),
+            _scopes(),
             rx.el.button("Make the token", type="submit", class_name="btn primary"),
             on_submit=state.make,
             key=state.turn.to_string(),
         ),
         class_name="panel ppanel",
+    )
+
+
+def _scopes() -> rx.Component:
+    """What the token may be narrowed to: a box for each scope."""
+    error = TokensState.errors.get("scopes", "")
+    return rx.el.fieldset(
+        rx.el.legend("Only for"),
+        rx.el.p(
+            rx.cond(error != "", error, "Tick none, and the token may do all that its role may."),
+            class_name=rx.cond(error != "", "fnote bad", "fnote"),
+        ),
+        rx.el.div(
+            *(
+                rx.el.label(
+                    rx.el.input(type="checkbox", name=f"{rows.SCOPE_PREFIX}{name}"),
+                    rx.el.span(rx.el.code(name), rx.el.small(scope.words, class_name="quiet")),
+                )
+                for name, scope in SCOPES.items()
+            ),
+            class_name="pscopes",
+        ),
+        class_name="pscope",
+        custom_attrs={"data-testid": "token-scopes"},
     )
 
 

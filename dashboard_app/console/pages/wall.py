@@ -9,7 +9,7 @@ from dashboard_app.console import wall as services
 from dashboard_app.console import words
 from dashboard_app.console.components.every import every
 from dashboard_app.console.components.icons import BREAKER_ICONS, STATE_ICONS, icon, icon_of
-from dashboard_app.console.components.live import age, go_to, sentence
+from dashboard_app.console.components.live import age, sentence, sign_in_again
 from dashboard_app.console.components.shell import link
 from dashboard_app.console.context import console
 from dashboard_app.console.pages.shell_state import ShellState, enter, fill
@@ -87,7 +87,7 @@ def page() -> rx.Component:
     """The whole screen."""
     state = WallState
     return rx.el.div(
-        rx.cond(ShellState.is_signed_out, go_to(to="/login"), rx.fragment()),
+        rx.cond(ShellState.is_signed_out, sign_in_again(), rx.fragment()),
         every(seconds=LOOK_EVERY_S, on_tick=state.look),
         _head(),
         _old(),

@@ -65,7 +65,7 @@ def ended_words(count: int) -> str:
 
 def proof_words(proved_at: datetime | None, now: datetime) -> str:
     """When this person last showed who they are, and what that is worth."""
-    what = "Cleaning up, deleting a source, holding a breaker, accounts and tokens ask for this"
+    what = "Cleaning up, deleting a source or a dead letter, holding a breaker, accounts and tokens ask for this"
     if proved_at is None:
         return f"{what}."
     if now - proved_at > PROOF_GOOD_FOR:
@@ -73,8 +73,13 @@ def proof_words(proved_at: datetime | None, now: datetime) -> str:
     return f"{what} again from {words.clock(proved_at + PROOF_GOOD_FOR)} on."
 
 
-def factor_words(codes_left: int | None) -> str:
-    """Whether a code is asked for at sign-in. `codes_left` None: it is not."""
+def way_words(provider: str) -> str:
+    """What somebody without a password is told where others change theirs."""
+    return f"You sign in with {provider or 'a link of an admin'} and have no password here. An admin can send you a link to set one."
+
+
+def factor_words(codes_left: int | None, way: str = "the password") -> str:
+    """Whether a code is asked for at sign-in, after `way`. `codes_left` None: it is not."""
     if codes_left is None:
-        return "Off: the password alone lets you in. With an authenticator app, a code is asked for, too."
+        return f"Off: {way} alone lets you in. With an authenticator app, a code is asked for, too."
     return f"On: a code of your app is asked for when you sign in. {words.plural(codes_left, 'recovery code')} left."

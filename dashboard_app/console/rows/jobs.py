@@ -63,7 +63,7 @@ class Query:
 class Ledger:
     """The verdict on the updates and the sum under it. `adds_up` false is an alarm."""
 
-    title: str = "Job updates"
+    title: str = "Reading jobs…"
     sums: str = ""
     adds_up: bool = True
     tone: str = "off"
@@ -185,7 +185,13 @@ class JobChart:
     note: str = ""
 
 
+NO_FACTS = [Fact(label, words.UNKNOWN, words.NB) for label in ("Queued", "Last batch", "Journal", "Checkouts", "Fallbacks", "Dead")]
+"""The figures before any was read: they take the room that they will need."""
 _CHARTS = (("written", "Updates written", "/s", 1), ("batches", "Largest batch", "", 2), ("duration", "Longest statement", "ms", 3))
+
+
+NO_CHARTS = [JobChart(key, title, unit, [[], []], note="Reading…") for key, title, unit, _ in _CHARTS]
+"""The charts before anything was read."""
 
 
 def charts(past: Mapping[str, Any] | None) -> list[JobChart]:

@@ -1,6 +1,7 @@
 """Accounts and API tokens as rows. Pure."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,13 +10,15 @@ from dashboard_app.model.user import Role, User
 from dashboard_app.store.tokens import TokenRecord
 
 ROLES = [(role.value, role.value.capitalize()) for role in Role]
+SCOPE_PREFIX = "scope-"
+"""What the boxes of scopes in a form are called, before the name of their scope."""
 LIVES = [("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("", "Until it is revoked")]
 DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
-    """One account. `key` is its id as text."""
+    """One account. `key` is its id as text; `is_tied`: the identity provider knows it."""
 
     key: str
     email: str
@@ -24,6 +27,7 @@ class UserRow:
     is_disabled: bool
     is_self: bool
     has_second_factor: bool
+    is_tied: bool
     last_sign_in: str
     sessions: int
     since: str
@@ -36,6 +40,7 @@ class TokenRow:
     key: str
     name: str
     role: str
+    scopes: str
     begins: str
     state: str
     is_good: bool
@@ -44,8 +49,10 @@ class TokenRow:
     since: str
 
 
-def user_rows(users: Sequence[User], sessions: Mapping[int, int], self_id: int | None) -> list[UserRow]:
-    """The accounts, disabled ones last, else by email."""
+def user_rows(
+    users: Sequence[User], sessions: Mapping[int, int], self_id: int | None, tied: AbstractSet[int] = frozenset()
+) -> list[UserRow]:
+    """The accounts, disabled ones last, else by email. `tied`: those that the identity provider knows."""
     ordered = sorted(users, key=lambda user: (user.disabled, user.email.lower()))
     return [
         UserRow(
@@ -56,6 +63,7 @@ def user_rows(users: Sequence[User], sessions: Mapping[int, int], self_id: int |
             is_disabled=user.disabled,
             is_self=user.id == self_id,
             has_second_factor=user.has_second_factor,
+            is_tied=user.id in tied,
             last_sign_in=words.clock(user.last_sign_in_at) if user.last_sign_in_at else "never",
             sessions=sessions.get(user.id, 0),
             since=words.clock(user.created_at),
@@ -80,6 +88,7 @@ def token_rows(tokens: Sequence[TokenRecord], now: datetime) -> list[TokenRow]:
             key=str(one.id),
             name=one.name,
             role=one.role.value,
+            scopes="all it may" if one.scopes is None else ", ".join(sorted(one.scopes)),
             begins=f"{one.prefix}…",
             state=_state(one, now),
             is_good=one.is_good(now),
@@ -100,6 +109,12 @@ def tokens_title(tokens: Sequence[TokenRecord], now: datetime) -> str:
 def lives_s(days: str) -> float | None:
     """The life that a form asks for, in seconds; None: until it is revoked."""
     return float(days) * DAY_S if days in {key for key, _ in LIVES if key} else None
+
+
+def scopes_of(form: Mapping[str, object]) -> list[str] | None:
+    """The scopes whose boxes are ticked; None when none is: the whole role. A box that was not ticked is missing or false."""
+    ticked = [name.removeprefix(SCOPE_PREFIX) for name, value in form.items() if name.startswith(SCOPE_PREFIX) and value]
+    return ticked or None
 
 
 def _state(token: TokenRecord, now: datetime) -> str:

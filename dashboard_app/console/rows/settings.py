@@ -17,17 +17,17 @@ from dashboard_app.settings import PREFIX, Settings, is_built, is_live, masked
 _GROUPS = (
     ("Address and data", ("host", "port", "database_url", "database_direct_url", "pg_bin", "data_dir", "environment", "demo")),
     ("Console and other servers", ("backend_url", "backend_token", "public_url", "trusted_proxy_hops", "redis_url")),
-    ("Sign-in and secrets", ("secret_key", "admin_", "public_health", "rate_limit_")),
+    ("Sign-in and secrets", ("secret_key", "admin_", "oidc_", "public_health", "rate_limit_")),
     ("Pool", ("pool_size", "pool_max_", "pool_timeout", "pool_recycle", "pool_pre")),
     ("Guard", ("max_concurrent", "admission_", "pool_monitor", "leak_", "auto_cleanup", "throttle_", "console_auto")),
     ("Loader: health", ("health_",)),
     ("Loader: metrics", ("metrics_",)),
     ("Pace, queue and breaker", ("pace", "queue_", "request_timeout", "breaker_")),
-    ("Probes and samples", ("probe_", "samples_")),
+    ("Probes and samples", ("probe_", "samples_", "outbound_")),
     ("Jobs", ("job_",)),
     ("Events", ("event_",)),
     ("Notifications", ("notify_",)),
-    ("Server limits and logs", ("limit_", "keep_alive", "ws_", "log_")),
+    ("Server limits and logs", ("limit_", "keep_alive", "ws_", "log_", "live_port", "memory_limit")),
 )
 _CODE = re.compile("`([^`]+)`")
 _BOUND = re.compile(r"must be (greater|less) than or equal to (.+)")

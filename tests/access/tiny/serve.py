@@ -17,7 +17,7 @@ Path("rxconfig.py").write_text(
 import reflex as rx  # noqa: E402 - Reflex reads its configuration while it is imported
 import uvicorn  # noqa: E402
 
-from dashboard_app.access.event_gate import EventGate, check_policies  # noqa: E402
+from dashboard_app.access.event_gate import EventGate, check_policies, delta_of  # noqa: E402
 from dashboard_app.access.gate import Gate  # noqa: E402
 from dashboard_app.model.user import Principal, PrincipalKind, Role  # noqa: E402
 from dashboard_app.settings import Settings  # noqa: E402
@@ -57,6 +57,7 @@ class NoPages:
 
 class PagesState(rx.State):
     ran: str = ""
+    is_over: bool = False
     _kept: str = ""
 
     @rx.event
@@ -100,7 +101,7 @@ identity = FakeIdentity()
 settings = Settings(port=int(sys.argv[1]))
 app = rx.App(api_transformer=lambda inner: Gate(inner, identity=identity, pages=NoPages(), settings=settings))
 app.add_page(lambda: rx.text(PagesState.ran), route="/")
-app.add_middleware(EventGate(identity, POLICIES), index=0)
+app.add_middleware(EventGate(identity, POLICIES, over=delta_of(PagesState, is_over=True)), index=0)
 check_policies(POLICIES)
 sys.stdout.write(f"{PagesState.get_full_name()}\n")
 sys.stdout.flush()

@@ -1,6 +1,5 @@
 """What workers announce with: the process's own publisher, or another Spillway over HTTP."""
 
-import json
 import threading
 
 import pytest
@@ -12,6 +11,7 @@ from dashboard_app.model.errors import InvalidInput
 from dashboard_app.model.secret import Secret
 from dashboard_app.policy.batching import BatchLimits
 from tests.backend.events.parts import read, running
+from tests.posts import Posts
 
 
 async def test_it_announces_on_behalf_of_its_source_and_counts():
@@ -37,45 +37,6 @@ def test_without_a_publisher_it_says_so_and_counts():
     lonely = Broadcaster("nobody-listens")
     assert lonely.publish("JOB_STARTED", job_id=1) is False
     assert lonely.get_broadcast_stats() == {"source": "nobody-listens", "announced": 0, "refused": 1, "use_batching": True}
-
-
-class Posts:
-    """An HTTP server on loopback that keeps what is posted and answers as it is told."""
-
-    def __init__(self):
-        from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-        posts = self
-        self.answers, self.bodies, self.tokens = [], [], set()
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                posts.tokens.add(self.headers["Authorization"])
-                status = posts.answers.pop(0) if posts.answers else 202
-                if status < 400:
-                    posts.bodies.append(json.loads(body))
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server.server_port}"
 
 
 def test_a_program_of_its_own_posts_many_at_a_time_from_any_thread():

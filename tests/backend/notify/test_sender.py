@@ -76,6 +76,15 @@ async def test_a_receiver_that_cannot_be_or_may_not_be_spoken_to_is_said(url, sa
     assert is_final_one is is_over
 
 
+async def test_a_receiver_inside_needs_the_operators_list():
+    async with listening() as listener:
+        with pytest.raises(NotDelivered, match="leads to an address that nothing is sent to"):
+            await Sender("10.0.0.0/8").send(Secret(listener.url(CANARY)), LETTER, 20.0)
+        assert listener.got == []
+        await Sender("127.0.0.1").send(Secret(listener.url(CANARY)), LETTER, 20.0)
+        assert len(listener.got) == 1
+
+
 async def test_an_address_is_judged_without_sending_anything():
     async with listening() as listener:
         await Sender().check(Secret(listener.url()))

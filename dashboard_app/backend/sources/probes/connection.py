@@ -80,7 +80,7 @@ async def open_connection(
 
     The caller holds the time limit of the whole. Raises what the system and the driver raise, and ProbeFailed.
     """
-    if target.host.startswith("/"):
+    if target.is_own and target.host.startswith("/"):
         address, tls = target.host, None
     else:
         address, tls = await _knock(target, resolver, steps)
@@ -106,7 +106,7 @@ async def open_connection(
 async def _knock(target: Target, resolver: Resolver, steps: Steps) -> tuple[str, ssl.SSLContext | None]:
     """The first address that accepts, and the TLS context to sign in with (None: without TLS)."""
     with steps.step(NAME_STEP):
-        addresses = await resolver.resolve(target.host)
+        addresses = await resolver.resolve(target.host, is_own=target.is_own)
     with steps.step(TCP_STEP):
         address, reader, writer = await _first_that_accepts(addresses, target.port)
     try:

@@ -26,6 +26,8 @@ class Target:
     sslmode: str
     sslrootcert: str = ""
     base_path: str = ""
+    is_own: bool = False
+    """Spillway's own database: its address is a setting, so it may be a socket, and lie where no source may point."""
 
 
 def target_of(fields: Source | SourceSettings, password: Secret) -> Target:

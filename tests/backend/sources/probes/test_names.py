@@ -6,6 +6,7 @@ import pytest
 
 from dashboard_app.backend.sources.probes.names import Resolver
 from dashboard_app.model.errors import ProbeFailed
+from dashboard_app.model.network import networks_of
 
 
 class SlowNames:
@@ -29,7 +30,16 @@ def names(monkeypatch):
     slow.answer.set()
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "fe80::1%eth0"])
+@pytest.fixture
+def answers(monkeypatch):
+    def start(addresses):
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in addresses]
+        monkeypatch.setattr("dashboard_app.backend.sources.probes.names.socket.getaddrinfo", lambda *_, **__: found)
+
+    return start
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "2001:db8::7"])
 async def test_an_address_stands_for_itself(address):
     assert await Resolver().resolve(address) == (address,)
 
@@ -60,3 +70,33 @@ async def test_an_unknown_name_is_a_failed_probe_at_its_step():
     with pytest.raises(ProbeFailed, match=r"no-such-host\.invalid is not known") as caught:
         await Resolver().resolve("no-such-host.invalid")
     assert caught.value.step == "name"
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "fe80::1%eth0", "::ffff:169.254.169.254", "100.100.100.200"])
+async def test_an_address_where_nothing_is_sent_is_a_failed_probe_at_its_step(host):
+    with pytest.raises(ProbeFailed, match="Not connected: ") as caught:
+        await Resolver(networks_of("0.0.0.0/0 ::/0")).resolve(host)
+    assert caught.value.step == "name"
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_every_address_of_a_name_is_judged_and_one_that_is_refused_refuses_the_name(answers, place):
+    found = ["192.0.2.1", "192.0.2.2"]
+    found.insert(place, "169.254.169.254")
+    answers(found)
+    with pytest.raises(ProbeFailed, match=r"Not connected: db\.example\.org leads to 169\.254\.169\.254, which is link-local"):
+        await Resolver().resolve("db.example.org")
+
+
+async def test_a_name_that_leads_inside_needs_the_operators_list(answers):
+    answers(["10.20.3.4"])
+    assert await Resolver(networks_of("10.20.0.0/16")).resolve("db.example.org") == ("10.20.3.4",)
+    with pytest.raises(ProbeFailed, match="a private address, and SPILLWAY_OUTBOUND_NETWORKS does not list it"):
+        await Resolver(()).resolve("db.example.org")
+    assert await Resolver(()).resolve("db.example.org", is_own=True) == ("10.20.3.4",)
+
+
+@pytest.mark.parametrize("host", ["2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.43518"])
+async def test_a_number_that_the_system_takes_for_an_address_is_judged_as_that_address(host):
+    with pytest.raises(ProbeFailed, match="Not connected"):
+        await Resolver().resolve(host)
