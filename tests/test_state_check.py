@@ -61,7 +61,9 @@ def test_every_setting_stands_in_a_row_of_the_contract_or_on_its_own_page() -> N
         f"BREAKER_{name}"
         for name in ("WINDOW", "WINDOW_CALLS", "WINDOW_S", "WINDOW_MIN_CALLS", "FAILURE_RATE_PERCENT", "SLOW_RATE_PERCENT")
     }
-    own |= {"EVENT_QUEUE_MAX", "EVENT_RETENTION_DAYS"}
+    own |= {"EVENT_QUEUE_MAX", "EVENT_RETENTION_DAYS", "OUTBOUND_NETWORKS"}
+    own |= {f"OIDC_{name}" for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "SCOPES", "NAME")}
+    own |= {f"OIDC_{name}" for name in ("ROLE_CLAIM", "ROLE_MAP", "DEFAULT_ROLE", "LINK_BY_EMAIL")}
     own |= {f"NOTIFY_{name}" for name in ("BATCH_SIZE", "BATCH_TIMEOUT_S", "TIMEOUT_S", "MAX_RETRIES", "RETRY_DELAY_S")}
     assert {name.upper() for name in Settings.model_fields} - rows <= own
     assert all(f"`{name.upper()}`" in page for name in Settings.model_fields)

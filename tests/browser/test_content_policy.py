@@ -10,9 +10,7 @@ from playwright.async_api import expect
 
 from dashboard_app.frontend import ROOT
 from tests.browser.conftest import eventually
-from tests.browser.raw_session import open_session
 
-SHELL = "reflex___state____state.dashboard_app___console___pages___shell_state____shell_state"
 INJECTED = """() => { const it = document.createElement("script"); it.textContent = "window.injected = 1"; document.body.append(it);
 const box = document.createElement("div"); box.innerHTML = "<p style='color: red'></p>"; document.body.append(box);
 const button = document.createElement("button"); button.setAttribute("onclick", "window.injected = 2"); button.click();
@@ -43,17 +41,6 @@ async def test_what_is_put_into_a_page_does_not_run(backend, visit):
         assert await v.page.evaluate(INJECTED) == [0, "EvalError"]
         await eventually(lambda: {line.split()[1] for line in v.refused if line.startswith("refused: ")} == FORBIDDEN)
         v.refused.clear()
-
-
-async def test_a_handler_that_fails_says_so_on_the_page_and_sends_no_script(backend, visit):
-    async with visit(backend) as v:
-        await v.sign_in()
-        cookie = "; ".join(f"{c['name']}={c['value']}" for c in await v.page.context.cookies())
-    async with open_session(backend.url, cookie) as session:
-        await session.shows("source")
-        await session.send(f"{SHELL}.dismiss", {})
-        await session.shows("Something went wrong on our side. The log has the details.")
-        assert not any("_call_" in message for message in session.received)
 
 
 def test_every_page_names_its_inline_scripts_and_allows_no_other(backend, visit):

@@ -25,12 +25,14 @@ PASSWORD = "correct-horse-battery-8"
 WHO = {Role.VIEWER: "vera@example.org", Role.OPERATOR: "otto@example.org", Role.ADMIN: ADMIN_EMAIL}
 _TELL_HANDLERS = """
 import inspect, json
-from dashboard_app.dashboard_app import POLICY
+from dashboard_app.dashboard_app import POLICY, app
+from reflex_base.event import Event
 from reflex_base.registry import RegistrationContext
 known = RegistrationContext.get().event_handlers
 found = {name: {p.name: str(p.annotation) for p in inspect.signature(entry.handler.fn).parameters.values() if p.name != "self"}
          for name, entry in known.items()}
-print("TOLD" + json.dumps([dict(POLICY), found]))
+said = [one.name for one in Event.from_event_type(app.backend_exception_handler(RuntimeError("nobody foresaw this")))]
+print("TOLD" + json.dumps([dict(POLICY), found, said]))
 """
 
 
@@ -55,13 +57,18 @@ def canary_id(app):
 
 
 @pytest.fixture(scope="module")
-def table(app):
-    """The app's policy, and every handler it registers with its parameters, as the app itself tells them."""
-    told = subprocess.run(
+def told(app):
+    """The app's policy, every handler it registers with its parameters, and what a failure leads to, as the app itself tells them."""
+    done = subprocess.run(
         [sys.executable, "-c", _TELL_HANDLERS], cwd=ROOT, env=app.environment, capture_output=True, text=True, timeout=60, check=True
     )
-    policy, handlers = json.loads(told.stdout.rpartition("TOLD")[2])
-    return policy, handlers
+    return json.loads(done.stdout.rpartition("TOLD")[2])
+
+
+@pytest.fixture(scope="module")
+def table(told):
+    """The app's policy, and every handler with its parameters."""
+    return told[:2]
 
 
 def sign_in(app, email):
@@ -253,3 +260,8 @@ async def test_no_secret_leaves_over_a_socket(app, table, cookies, canary_id):
             assert heard
             for secret in (CANARY, *_secrets(app, cookies)):
                 assert secret not in heard
+
+
+def test_a_handler_that_fails_leads_to_a_word_on_its_page_and_to_no_script(told):
+    _, _, said = told
+    assert [short_name(name) for name in said] == ["shell_state.failed"]

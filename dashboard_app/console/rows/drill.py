@@ -59,7 +59,7 @@ def body(kind: str, fields: dict[str, str]) -> dict[str, object]:
 def _whole(fields: dict[str, str], name: str, low: int, high: int) -> int:
     """A whole number from the form."""
     text = str(fields.get(name, "")).strip()
-    if not text.isdigit() or not low <= int(text) <= high:
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(high)) and low <= int(text) <= high):
         raise InvalidInput(f"{name.capitalize()} must be a whole number from {low} to {high}.")
     return int(text)
 
