@@ -9,6 +9,7 @@ import pickle
 import re
 import secrets
 import struct
+from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -107,7 +108,7 @@ HANDLERS = "reflex___state____state.dashboard_app___console___pages___{}____{}.{
 
 async def _rogue(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Repeats what it hears, as an error of HTTP or of PostgreSQL: a hostile server tries to get a secret into our words."""
-    with contextlib.suppress(ConnectionError):
+    with contextlib.closing(writer), contextlib.suppress(ConnectionError):
         while heard := await reader.read(1 << 16):
             if heard[4:8] == b"\x04\xd2\x16\x2f":
                 writer.write(b"N")
@@ -118,7 +119,24 @@ async def _rogue(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
                 writer.write(b"E" + struct.pack("!i", len(said) + 4) + said)
             else:
                 writer.write(b"R\0\0\0\x08\0\0\0\x03")  # the password in clear, please
-    writer.close()
+
+
+@contextlib.asynccontextmanager
+async def _hostile() -> AsyncIterator[int]:
+    """The port of a server that repeats what it hears; at the end nothing of it is left."""
+    heard: set[asyncio.Task[None]] = set()
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.add(asyncio.create_task(_rogue(reader, writer)))
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for one in heard:
+            one.cancel()
+        await asyncio.gather(*heard, return_exceptions=True)
 
 
 def _set_up(witness: Witness, planted: dict[str, str]) -> str:
@@ -204,7 +222,7 @@ async def _frames(instance: Instance, cookie: str, planted: dict[str, str]) -> l
         for name, payload in calls:
             await session.send(HANDLERS.format(*name), payload)
         await session.send("nosuch.handler", {"password": planted["source"]})
-        await session.send(HANDLERS.format("shell_state", "shell_state", "dismiss"), {})
+        await session.send(HANDLERS.format("shell_state", "shell_state", "failed"), {})  # answered last: by then all else was
         await session.shows("Something went wrong on our side")
         return session.received
 
@@ -272,9 +290,8 @@ async def test_no_planted_secret_is_found_anywhere_but_where_it_belongs(tmp_path
         token = instance.token("admin")
         planted |= {"api token": token, "session": cookie.partition("=")[2], "database": instance.postgres.address().password.reveal()}
         with witness.client(Authorization=f"Bearer {token}") as api:
-            rogue = await asyncio.start_server(_rogue, "127.0.0.1", 0)
-            await asyncio.to_thread(_use, api, planted, rogue.sockets[0].getsockname()[1])
-            rogue.close()
+            async with _hostile() as port:
+                await asyncio.to_thread(_use, api, planted, port)
             _misuse(api, planted)
             frames = await _frames(instance, cookie, planted)
             with instance.postgres_stopped():

@@ -36,7 +36,7 @@ async def _add(page, service: Example) -> None:
     await page.get_by_label("Token").fill(TOKEN)
     await page.get_by_role("button", name="Test", exact=True).click()
     await expect(page.get_by_text("Every step passed.")).to_be_visible()
-    await expect(page.get_by_text("9 of 10 in use, EMERGENCY")).to_be_visible()
+    await expect(page.get_by_text("9 of 10 in use, EMERGENCY").first).to_be_visible()
     await page.get_by_role("button", name="Save").click()
 
 
