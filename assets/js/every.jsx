@@ -31,20 +31,3 @@ export function InSight({ onSeen }) {
   }, []);
   return null;
 }
-
-// Mounted while the page's socket is cut: asks every `seconds` whether the session is still good, and leaves for the sign-in page when it is not.
-// A refused socket does not say why; the page itself does: somebody who is signed out is sent elsewhere.
-export function StillSignedIn({ seconds }) {
-  useEffect(() => {
-    const look = async () => {
-      const here = window.location.pathname + window.location.search;
-      const limit = AbortSignal.timeout(seconds * 1000);
-      const answer = await fetch(here, { method: "HEAD", redirect: "manual", cache: "no-store", signal: limit }).catch(() => null);
-      if (answer?.type === "opaqueredirect") window.location.assign(`/login?expired=1&next=${encodeURIComponent(here)}`);
-    };
-    look();
-    const timer = setInterval(look, seconds * 1000);
-    return () => clearInterval(timer);
-  }, [seconds]);
-  return null;
-}

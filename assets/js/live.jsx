@@ -1,6 +1,6 @@
 // Text that the browser keeps current by itself: ages, countdowns, and clock times in the viewer's zone.
 // The server sends seconds with a value; one timer rewrites text nodes. Nothing is sent for ageing.
-import { createElement, useEffect, useLayoutEffect, useRef } from "react";
+import { createElement, useEffect, useLayoutEffect, useRef, useState } from "react";
 
 const NB = "\u00a0";
 const ticking = new Set();
@@ -144,6 +144,24 @@ export function SignInAgain() {
     return () => clearTimeout(timer);
   }, []);
   return null;
+}
+
+// Mounted while the page's socket is cut: asks every `seconds` whether the session is still good, and leaves when it is not.
+// A refused socket does not say why; the page itself does: somebody who is signed out is sent elsewhere.
+export function StillSignedIn({ seconds }) {
+  const [isOver, setOver] = useState(false);
+  useEffect(() => {
+    const look = async () => {
+      const here = window.location.pathname + window.location.search;
+      const limit = AbortSignal.timeout(seconds * 1000);
+      const answer = await fetch(here, { method: "HEAD", redirect: "manual", cache: "no-store", signal: limit }).catch(() => null);
+      if (answer?.type === "opaqueredirect") setOver(true);
+    };
+    look();
+    const timer = setInterval(look, seconds * 1000);
+    return () => clearInterval(timer);
+  }, [seconds]);
+  return isOver ? <SignInAgain /> : null;
 }
 
 // Calls onDone after some seconds, but not while its parent is pointed at or focused: nobody's Undo vanishes under the finger.

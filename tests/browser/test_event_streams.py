@@ -60,7 +60,7 @@ class Curl:
     """`curl -N` on the stream: what a person types first."""
 
     def __init__(self, url: str, token: str) -> None:
-        command = ["curl", "-sN", "-H", f"Authorization: Bearer {token}", f"{url}/api/v1/events/stream?types=TEST_SEEN"]
+        command = [program("curl") or "curl", "-sN", "-H", f"Authorization: Bearer {token}", f"{url}/api/v1/events/stream?types=TEST_SEEN"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def lines(self, until: str) -> list[str]:

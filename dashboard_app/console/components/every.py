@@ -1,4 +1,4 @@
-"""A page's own short read, again and again while somebody looks at it; whether anybody does; and whether they are still signed in."""
+"""A page's own short read, again and again while somebody looks at it; and whether anybody does."""
 
 from typing import Any
 
@@ -28,14 +28,5 @@ class InSight(rx.Component):
         return super().get_event_triggers() | {"on_seen": passthrough_event_spec(bool)}
 
 
-class StillSignedIn(rx.Component):
-    """While it is there, asks every `seconds` whether the session is good and leaves for the sign-in page when it is not; draws nothing."""
-
-    library = "$/public/js/every.jsx"
-    tag = "StillSignedIn"
-    seconds: rx.Var[float]
-
-
 every = Every.create
 in_sight = InSight.create
-still_signed_in = StillSignedIn.create

@@ -61,6 +61,14 @@ class SignInAgain(rx.Component):
     tag = "SignInAgain"
 
 
+class StillSignedIn(rx.Component):
+    """While it is there, asks every `seconds` whether the session is good and leaves for the sign-in page when it is not; draws nothing."""
+
+    library = "$/public/js/live.jsx"
+    tag = "StillSignedIn"
+    seconds: rx.Var[float]
+
+
 class After(rx.Component):
     """Calls `on_done` once `seconds` have passed; a new `stamp` starts anew. Waits while the pointer or focus is on its parent."""
 
@@ -80,6 +88,7 @@ age = Age.create
 strip = Strip.create
 places = Places.create
 sign_in_again = SignInAgain.create
+still_signed_in = StillSignedIn.create
 
 
 def sentence(text: rx.Var[str] | str, element: str = "span", **props: Any) -> rx.Component:

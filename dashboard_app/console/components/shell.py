@@ -9,9 +9,9 @@ from reflex_components_core.el.elements.base import BaseHTML
 from reflex_components_core.react_router import ReactRouterLink
 
 from dashboard_app.console.components.banner import fallback_banner
-from dashboard_app.console.components.every import in_sight, still_signed_in
+from dashboard_app.console.components.every import in_sight
 from dashboard_app.console.components.icons import BREAKER_ICONS, icon, icon_of
-from dashboard_app.console.components.live import age, sentence, sign_in_again
+from dashboard_app.console.components.live import age, sentence, sign_in_again, still_signed_in
 from dashboard_app.console.components.palette import key_list, palette, palette_button
 from dashboard_app.console.components.toasts import toasts
 from dashboard_app.console.pages.shell_state import ShellState
