@@ -1,11 +1,14 @@
-"""How late the event loop is: one task that wakes ten times a second and notes by how much it was kept waiting."""
+"""How late the event loop is, for `/metrics`: one task that wakes ten times a second and notes by how much it was kept waiting.
+
+Where it stood still is told by `watchdog`, from a thread of its own.
+"""
 
 from collections import deque
 
 from dashboard_app.model.clock import Clock
+from dashboard_app.runtime.watchdog import STALL_S
 
 TICK_S = 0.1
-STALL_S = 0.25
 WINDOW_S = 60.0
 
 

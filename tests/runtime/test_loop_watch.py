@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from dashboard_app.model.clock import ManualClock
-from dashboard_app.runtime.loop_watch import STALL_S, LoopWatch
+from dashboard_app.runtime.loop_watch import LoopWatch
+from dashboard_app.runtime.watchdog import STALL_S
 
 
 def test_only_what_is_too_late_counts_as_a_stall() -> None:
