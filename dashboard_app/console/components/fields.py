@@ -50,6 +50,11 @@ def choice(name: str, label: str, options: list[tuple[str, str]], error: rx.Var[
     )
 
 
+def submit(words: str, class_name: str = "btn primary") -> rx.Component:
+    """The button that sends a form. It waits until the page has loaded: loading takes what the last act came to off the screen."""
+    return rx.el.button(words, type="submit", class_name=class_name, disabled=~rx.State.is_hydrated)
+
+
 def note(identifier: str, error: rx.Var[str], hint: rx.Var[str] | str = "") -> rx.Component:
     """The line under a field."""
     return rx.el.p(

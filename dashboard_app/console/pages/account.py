@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from dashboard_app.console.components.fields import field
+from dashboard_app.console.components.fields import field, submit
 from dashboard_app.console.components.icons import icon
 from dashboard_app.console.components.live import sentence
 from dashboard_app.console.components.people import cell, listed, told
@@ -111,7 +111,7 @@ def _proof_form() -> rx.Component:
             ),
             class_name="fields pfields",
         ),
-        rx.el.button("It is me", type="submit", class_name="btn"),
+        submit("It is me", "btn"),
         on_submit=state.prove,
         key=state.turn.to_string(),
     )
@@ -156,7 +156,7 @@ def _key() -> rx.Component:
                     class_name="fields pfields",
                 ),
                 rx.el.div(
-                    rx.el.button("Confirm", type="submit", class_name="btn primary"),
+                    submit("Confirm"),
                     rx.el.button("Cancel", type="button", class_name="btn", on_click=state.put_away),
                     class_name="ponce",
                 ),
@@ -209,7 +209,7 @@ def _password() -> rx.Component:
             ),
             class_name="fields pfields",
         ),
-        rx.el.button("Change the password", type="submit", class_name="btn primary"),
+        submit("Change the password"),
         on_submit=state.change_password,
         key=state.turn.to_string(),
     )

@@ -7,7 +7,7 @@ import reflex as rx
 
 from dashboard_app.console import words
 from dashboard_app.console.components.dialog import actions, cancel_button, confirm
-from dashboard_app.console.components.fields import choice, field
+from dashboard_app.console.components.fields import choice, field, submit
 from dashboard_app.console.components.live import sentence
 from dashboard_app.console.components.people import cell, listed, shown_once, told
 from dashboard_app.console.components.refocus import refocus
@@ -185,7 +185,7 @@ def _form() -> rx.Component:
                 class_name="fields pfields",
             ),
             _scopes(),
-            rx.el.button("Make the token", type="submit", class_name="btn primary"),
+            submit("Make the token"),
             on_submit=state.make,
             key=state.turn.to_string(),
         ),

@@ -5,7 +5,7 @@ from typing import Any
 import reflex as rx
 
 from dashboard_app.console.components.dialog import actions, cancel_button, confirm
-from dashboard_app.console.components.fields import choice, field
+from dashboard_app.console.components.fields import choice, field, submit
 from dashboard_app.console.components.live import sentence
 from dashboard_app.console.components.people import cell, listed, shown_once, told
 from dashboard_app.console.components.refocus import refocus
@@ -114,7 +114,7 @@ def _form() -> rx.Component:
                 choice("role", "Role", rows.ROLES, rx.Var.create(""), hint="It can be changed later"),
                 class_name="fields pfields",
             ),
-            rx.el.button("Add and make a link", type="submit", class_name="btn primary"),
+            submit("Add and make a link"),
             on_submit=state.add,
             key=state.turn.to_string(),
         ),
