@@ -19,7 +19,7 @@ Durations end in `_S` (seconds, fractions allowed) or `_MS` (whole milliseconds)
 `make demo` presets LEAK_THRESHOLD_S=5, AUTO_CLEANUP=false and CONSOLE_AUTO_CLEANUP=false; whatever you set wins.
 The one rule across settings: HEALTH_STALE_S is at most HEALTH_REFETCH_S, and METRICS_STALE_S at most METRICS_REFETCH_S.
 
-<!-- This page is written by `python tools/settings_doc.py`; the words stand in dashboard_app/settings.py. -->
+<!-- This page is written by `python tools/settings_doc.py`; the words stand in dashboard_app/settings/knobs.py. -->
 
 | name | default | allowed | meaning |
 | --- | --- | --- | --- |
