@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import reflex as rx
@@ -11,7 +10,7 @@ from reflex.state import FrontendEventExceptionState
 
 from dashboard_app import frontend, wiring
 from dashboard_app.access.arguments import FittingArguments
-from dashboard_app.access.event_gate import EventGate, check_policies, delta_of, farewell
+from dashboard_app.access.event_gate import EventGate, check_policies, delta_of, farewell, registered
 from dashboard_app.console.pages import (
     account,
     account_state,
@@ -152,6 +151,12 @@ async def _is_signed_in(cookie: str) -> bool:
     return not await spillway.identity.is_session_over(cookie)
 
 
+def _around(pages: Any) -> Any:
+    """All that stands in front of Reflex; asked for when every page and handler is there."""
+    scripts = frontend.scripts_of_build()
+    return spillway.around(pages, addresses=ADDRESSES, farewell=farewell(OVER), scripts=scripts, handlers=registered())
+
+
 spillway = wiring.build(load_settings())
 app = rx.App(
     stylesheets=STYLESHEETS,
@@ -165,7 +170,7 @@ app = rx.App(
     ],
     html_lang="en",
     toaster=None,
-    api_transformer=partial(spillway.around, addresses=ADDRESSES, farewell=farewell(OVER), scripts=frontend.scripts_of_build()),
+    api_transformer=_around,
     backend_exception_handler=_tell_of_failure,
 )
 for page in PAGES.values():

@@ -125,13 +125,21 @@ class App:
         self._connect()
         context.bind(self.console, self.identity, self.audit, loaded)
 
-    def around(self, pages: ASGIApp, addresses: frozenset[str] = frozenset(), farewell: str = "", scripts: tuple[str, ...] = ()) -> ASGIApp:
+    def around(
+        self,
+        pages: ASGIApp,
+        addresses: frozenset[str] = frozenset(),
+        farewell: str = "",
+        scripts: tuple[str, ...] = (),
+        handlers: frozenset[str] = frozenset(),
+    ) -> ASGIApp:
         """The one ASGI app of the port: the gate outermost, then the API by its paths, `pages` (Reflex) for all else.
 
         `addresses` are those of built pages, such as "/pool": each is a folder of the build, which would else redirect to "/pool/".
-        `farewell` is the last that an open page hears when its session is over; `scripts` are the hashes of the scripts that stand in them.
+        `farewell` is the last that an open page hears when its session is over; `scripts` are the hashes of the scripts that stand in them;
+        `handlers` are the full names of all handlers of events.
         """
-        pages = PageFrames(pages)
+        pages = PageFrames(pages, handlers)
 
         async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
             is_api_call = is_api_path(scope["path"]) if scope["type"] == "http" else scope.get("path") == EVENTS_SOCKET

@@ -112,16 +112,16 @@ def farewell(over: Delta) -> str:
     return "42/_event," + json_dumps(["event", StateUpdate(delta=over)])
 
 
-def check_policies(policies: Mapping[str, str], registered: Iterable[str] | None = None) -> None:
+def check_policies(policies: Mapping[str, str], handlers: Iterable[str] | None = None) -> None:
     """Return when every handler has a policy and every policy a handler and an action that exists.
 
-    `registered` are full names of handlers; None: all that Reflex knows now.
+    `handlers` are their full names; None: all that Reflex knows now.
 
     Raises:
         StartRefused: one line per mistake.
 
     """
-    names = RegistrationContext.get().event_handlers if registered is None else registered
+    names = registered() if handlers is None else handlers
     own = sorted(name for name in names if name not in REFLEX_HANDLERS and not _is_inner(short_name(name)))
     shorts = [short_name(name) for name in own]
     mistakes = [f"event handler {short} has no policy" for short in sorted(set(shorts) - set(policies))]
@@ -130,6 +130,11 @@ def check_policies(policies: Mapping[str, str], registered: Iterable[str] | None
     mistakes += [f"policy {short}: there is no action {action}" for short, action in sorted(policies.items()) if action not in ACTIONS]
     if mistakes:
         raise StartRefused("\n".join(mistakes))
+
+
+def registered() -> frozenset[str]:
+    """The full names of all handlers of events, Reflex's own included."""
+    return frozenset(RegistrationContext.get().event_handlers)
 
 
 def short_name(name: str) -> str:

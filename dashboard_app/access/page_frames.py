@@ -1,10 +1,11 @@
 """What a page may send over its socket. Anything else closes the socket before Socket.IO or Reflex look at it.
 
 Behind this stand parsers that meet nonsense with a trace in the log, what was sent included; a socket is closed with a line instead.
+An event for a handler that does not exist (a tab that is open since an older version may send one) is left out, with a line, too.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import orjson
@@ -16,18 +17,20 @@ _LOG = logging.getLogger(__name__)
 CLOSE_NOT_OF_A_PAGE = 4400
 DEEPEST = 50
 """Levels of lists and objects in an event. The parsers behind end at a thousand, by a RecursionError."""
+ELSE = ""
+"""What `read` says of frames that are no events."""
 _PONG, _BYE = "3", "1"
 _JOIN, _LEAVE, _SAY = f"40{visit.SOCKET}", f"41{visit.SOCKET}", f"42{visit.SOCKET},"
-_FIELDS: Mapping[str, type] = {"name": str, "payload": dict, "router_data": dict}
+_FIELDS: Mapping[str, type] = {"payload": dict, "router_data": dict}
 _PLACE: Mapping[str, type] = {"pathname": str, "asPath": str, "query": dict}
 
 
 class PageFrames:
     """Pure ASGI in front of Reflex."""
 
-    def __init__(self, app: App) -> None:
-        """Wrap `app`."""
-        self._app = app
+    def __init__(self, app: App, handlers: Container[str]) -> None:
+        """Wrap `app`, whose events `handlers` names in full."""
+        self._app, self._handlers = app, handlers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve; a page's socket hears only what a page says."""
@@ -35,32 +38,43 @@ class PageFrames:
             await self._app(scope, receive, send)
             return
 
+        whence = scope.get(visit.ADDRESS, "an unknown address")
+
         async def judged() -> Message:
-            message = await receive()
-            if message["type"] != "websocket.receive" or is_of_a_page(message.get("text")):
-                return message
-            _LOG.warning("a frame that no page sends came from %s: its socket is closed", scope.get(visit.ADDRESS, "an unknown address"))
-            await send({"type": "websocket.close", "code": CLOSE_NOT_OF_A_PAGE})
-            return {"type": "websocket.disconnect", "code": CLOSE_NOT_OF_A_PAGE}
+            while True:
+                message = await receive()
+                if message["type"] != "websocket.receive":
+                    return message
+                said = read(message.get("text"))
+                if said is None:
+                    _LOG.warning("a frame that no page sends came from %s: its socket is closed", whence)
+                    await send({"type": "websocket.close", "code": CLOSE_NOT_OF_A_PAGE})
+                    return {"type": "websocket.disconnect", "code": CLOSE_NOT_OF_A_PAGE}
+                if said == ELSE or said in self._handlers:
+                    return message
+                _LOG.warning("an event that this version does not know came from %s: it is left out", whence)
 
         await self._app(scope, judged, send)
 
 
-def is_of_a_page(frame: str | None) -> bool:
-    """True for what Reflex's client sends: a pong, joining and leaving, an event, a report of a fault. Bytes (None) never are."""
+def read(frame: str | None) -> str | None:
+    """The name of the event's handler, ELSE for what else Reflex's client sends (a pong, joining, leaving, a report of a fault).
+
+    None: no page sends this. Bytes (a `frame` of None) never come from one.
+    """
     if not frame:
-        return False
+        return None
     if frame in {_PONG, _BYE}:
-        return True
+        return ELSE
     if frame.startswith((_JOIN, _LEAVE)):
-        return _is_alone(frame[len(_JOIN) :].removeprefix(","))
+        return ELSE if _is_alone(frame[len(_JOIN) :].removeprefix(",")) else None
     said = _read(frame[len(_SAY) :]) if frame.startswith(_SAY) else None
     match said:
-        case ["event", dict() as event]:
-            return _is_event(event)
+        case ["event", {"name": str() as name} as event] if name and _is_event(event):
+            return name
         case ["client_error", dict()]:
-            return True
-    return False
+            return ELSE
+    return None
 
 
 def _is_alone(rest: str) -> bool:
@@ -89,7 +103,7 @@ def _is_shallow(value: object) -> bool:
 
 def _is_event(event: Mapping[str, Any]) -> bool:
     """True when the fields that Reflex reads are of its kinds."""
-    if not isinstance(event.get("name"), str) or not all(isinstance(event[name], kind) for name, kind in _FIELDS.items() if name in event):
+    if not all(isinstance(event[name], kind) for name, kind in _FIELDS.items() if name in event):
         return False
     place = event.get("router_data", {})
     query = place.get("query", {})

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from dashboard_app.access.page_frames import CLOSE_NOT_OF_A_PAGE, DEEPEST, PageFrames, is_of_a_page
+from dashboard_app.access.page_frames import CLOSE_NOT_OF_A_PAGE, DEEPEST, PageFrames, read
 
 EVENT = {"name": "a.b", "payload": {"x": 1}, "router_data": {"pathname": "/", "asPath": "/", "query": {"q": "1", "l": ["a"]}}}
 
@@ -37,7 +37,7 @@ def nested(levels: int) -> object:
     ],
 )
 def test_what_a_page_sends_is_heard(frame: str) -> None:
-    assert is_of_a_page(frame)
+    assert read(frame) is not None
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,7 @@ def test_what_a_page_sends_is_heard(frame: str) -> None:
         said(["ping", {}]),
         said(["event", "text"]),
         said(["event", {**EVENT, "name": 1}]),
+        said(["event", {**EVENT, "name": ""}]),
         said(["event", {"payload": {}}]),
         said(["event", {**EVENT, "payload": None}]),
         said(["event", {**EVENT, "payload": {"x": nested(DEEPEST)}}]),
@@ -76,7 +77,7 @@ def test_what_a_page_sends_is_heard(frame: str) -> None:
     ],
 )
 def test_anything_else_is_not(frame: str | None) -> None:
-    assert not is_of_a_page(frame)
+    assert read(frame) is None
 
 
 @pytest.mark.parametrize(("path", "heard"), [("/_event/", "websocket.disconnect"), ("/api/v1/events/ws", "websocket.receive")])
@@ -95,7 +96,23 @@ async def test_a_frame_that_no_page_sends_closes_the_pages_socket_and_no_other(
         sent.append(message)
 
     with caplog.at_level(logging.WARNING):
-        await PageFrames(app)({"type": "websocket", "path": path}, receive, send)
+        await PageFrames(app, {"a.b"})({"type": "websocket", "path": path}, receive, send)
     assert [message["type"] for message in found] == [heard]
     assert sent == ([{"type": "websocket.close", "code": CLOSE_NOT_OF_A_PAGE}] if heard == "websocket.disconnect" else [])
     assert "secret" not in caplog.text
+
+
+async def test_an_event_for_a_handler_that_does_not_exist_is_left_out_and_the_socket_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    frames = iter([said(["event", {**EVENT, "name": "a.gone"}]), said(["event", EVENT]), "3"])
+    found = []
+
+    async def app(scope, receive, send):
+        found.extend([(await receive())["text"], (await receive())["text"]])
+
+    async def receive():
+        return {"type": "websocket.receive", "text": next(frames)}
+
+    with caplog.at_level(logging.WARNING):
+        await PageFrames(app, {"a.b"})({"type": "websocket", "path": "/_event/"}, receive, receive)
+    assert found == [said(["event", EVENT]), "3"]
+    assert caplog.messages == ["an event that this version does not know came from an unknown address: it is left out"]
