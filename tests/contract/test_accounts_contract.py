@@ -110,6 +110,8 @@ async def test_what_cannot_be_undone_asks_a_session_for_a_fresh_proof_and_a_toke
             ("POST", cleanup, {}),
             ("DELETE", "/scan/data-sources/1", None),
             ("DELETE", "/api/v1/jobs/dead-letters/1", None),
+            ("DELETE", "/api/v1/alert-rules/1", None),
+            ("DELETE", "/api/v1/notifications/1", None),
             ("POST", USERS, {"email": "x@example.org"}),
             ("PATCH", f"{USERS}/1", {"disabled": True}),
             ("POST", TOKENS, {"name": "x", "role": "admin"}),

@@ -136,7 +136,7 @@ def _add_rules(router: APIRouter, deps: ApiDeps) -> None:
     )
     async def delete_rule(request: Request, rule_id: RuleId) -> Response:
         """Remove the rule; what it fired stays in history. A built-in one is 409: switch it off instead."""
-        async with audited(deps, request, "alert_rules.write", f"alert rule {rule_id}", {"event": "delete"}) as noted:
+        async with audited(deps, request, "alert_rules.write", f"alert rule {rule_id}", {"event": "delete"}, needs_proof=True) as noted:
             rule = await deps.alerts.remove_rule(rule_id)
             noted.update(target=_named(rule), before=_shown(rule))
         return Response(status_code=204)

@@ -55,7 +55,7 @@ def notification_routes(deps: ApiDeps, channels: Channels) -> APIRouter:
     @router.delete(f"{_PATH}/{{channel_id}}", status_code=204, response_class=Response, openapi_extra=acts("notifications.write"))
     async def delete_channel(request: Request, channel_id: ChannelId) -> Response:
         """Remove the channel; what it had waiting is not sent any more."""
-        async with audited(deps, request, "notifications.write", f"channel {channel_id}", {"event": "delete"}) as noted:
+        async with audited(deps, request, "notifications.write", f"channel {channel_id}", {"event": "delete"}, needs_proof=True) as noted:
             channel = await channels.remove(channel_id)
             noted.update(target=_named(channel), before=_shown(channel))
         return Response(status_code=204)

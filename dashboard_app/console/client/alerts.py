@@ -14,7 +14,7 @@ from dashboard_app.console.client.contract import needed_time, optional_time, or
 from dashboard_app.model.alert import Alert, AlertRule, MetricInfo, Operator, RuleSettings, Severity
 from dashboard_app.model.errors import NotFound
 from dashboard_app.model.user import Principal
-from dashboard_app.policy.permission import require
+from dashboard_app.policy.permission import require, require_proof
 from dashboard_app.runtime.request_queue import Priority
 
 _ALERTS, _RULES = "/api/v1/alerts", "/api/v1/alert-rules"
@@ -95,7 +95,8 @@ class AlertCalls:
         return await self._write(principal, method, path, dict(fields), parse_rule)
 
     async def delete_rule(self, principal: Principal, rule_id: int) -> None:
-        """Remove a rule. Raises Conflict: it is built in."""
+        """Remove a rule. Raises Conflict: it is built in; ProofNeeded."""
+        require_proof(principal, self._caller.clock.now())
         await self._write(principal, "DELETE", f"{_RULES}/{rule_id}", None, lambda _: None)
 
     async def preview(self, principal: Principal, fields: Mapping[str, object]) -> dict[str, Any]:

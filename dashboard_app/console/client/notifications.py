@@ -12,7 +12,7 @@ from dashboard_app.model.alert import Severity
 from dashboard_app.model.errors import NotFound
 from dashboard_app.model.notification import CourierState
 from dashboard_app.model.user import Principal
-from dashboard_app.policy.permission import require
+from dashboard_app.policy.permission import require, require_proof
 from dashboard_app.runtime.request_queue import Priority
 
 _PATH = "/api/v1/notifications"
@@ -74,7 +74,8 @@ class NotificationCalls:
         return await self._write(principal, method, path, dict(fields), parse_channel)
 
     async def delete(self, principal: Principal, channel_id: int) -> None:
-        """Remove a channel."""
+        """Remove a channel. Raises ProofNeeded."""
+        require_proof(principal, self._caller.clock.now())
         await self._write(principal, "DELETE", f"{_PATH}/{channel_id}", None, lambda _: None)
 
     async def test(self, principal: Principal, channel_id: int) -> Tried:

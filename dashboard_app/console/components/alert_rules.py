@@ -4,7 +4,7 @@ import reflex as rx
 
 from dashboard_app.console.components.badge import badge
 from dashboard_app.console.components.dialog import actions, cancel_button, confirm, dialog
-from dashboard_app.console.components.failed import failed
+from dashboard_app.console.components.failed import failed, form_note
 from dashboard_app.console.components.fields import choice, field, note
 from dashboard_app.console.components.icons import icon
 from dashboard_app.console.components.refocus import refocus
@@ -131,7 +131,7 @@ def _editor() -> rx.Component:
                 role="status",
                 class_name="fform preview",
             ),
-            rx.el.p(state.note, role="status", class_name="fform"),
+            form_note(state.note),
             actions(
                 # the first submit button is the one that Enter presses
                 rx.el.button(
@@ -162,7 +162,7 @@ def _delete() -> rx.Component:
         state.show_delete,
         f"Delete {state.delete_name}?",
         rx.el.p("What it has open is over; what it fired stays in the history."),
-        rx.el.p(state.delete_note, role="status", class_name="fform"),
+        form_note(state.delete_note),
         actions(cancel_button(), rx.el.button("Delete rule", type="button", class_name="btn dsolid", on_click=state.delete)),
         width=440,
     )

@@ -7,7 +7,7 @@ import reflex as rx
 from dashboard_app.console.components.badge import badge
 from dashboard_app.console.components.dialog import actions, cancel_button, confirm, dialog
 from dashboard_app.console.components.every import every
-from dashboard_app.console.components.failed import failed
+from dashboard_app.console.components.failed import failed, form_note
 from dashboard_app.console.components.fields import choice, field, note
 from dashboard_app.console.components.icons import icon
 from dashboard_app.console.components.live import sentence
@@ -175,7 +175,7 @@ def _editor() -> rx.Component:
                 class_name="fields",
             ),
             rx.el.p("In quiet hours only what is critical is sent at once.", class_name="note"),
-            rx.el.p(state.note, role="status", class_name="fform"),
+            form_note(state.note),
             actions(
                 rx.el.button("Cancel", type="button", class_name="btn", on_click=state.show(False)),
                 rx.el.button(
@@ -198,7 +198,7 @@ def _delete() -> rx.Component:
         state.show_delete,
         f"Delete {state.delete_name}?",
         rx.el.p("Nothing is sent there any more, and what waits for it is not sent. Its address is forgotten."),
-        rx.el.p(state.delete_note, role="status", class_name="fform"),
+        form_note(state.delete_note),
         actions(cancel_button(), rx.el.button("Delete channel", type="button", class_name="btn dsolid", on_click=state.delete)),
         width=440,
     )

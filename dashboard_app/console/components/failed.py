@@ -17,6 +17,11 @@ def failed(text: rx.Var[str], *, is_panel: bool = True) -> rx.Component:
     return rx.cond(text != "", line, rx.fragment())
 
 
+def form_note(text: rx.Var[str]) -> rx.Component:
+    """What stands in a form about the form as a whole: why it was refused."""
+    return rx.el.p(text, way_to_prove(text), role="status", class_name="fform")
+
+
 def way_to_prove(text: rx.Var[str]) -> rx.Component:
     """A link to where a proof is given, behind a sentence that asks for one."""
     link = rx.fragment(

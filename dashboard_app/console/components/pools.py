@@ -3,7 +3,7 @@
 import reflex as rx
 
 from dashboard_app.console.components.dialog import actions, cancel_button, confirm
-from dashboard_app.console.components.failed import way_to_prove
+from dashboard_app.console.components.failed import form_note
 from dashboard_app.console.components.icons import icon
 from dashboard_app.console.components.refocus import refocus
 from dashboard_app.console.pages.pooler_state import PoolerState
@@ -72,7 +72,7 @@ def act_dialog() -> rx.Component:
             database,
             rx.cond(needs, name, rx.fragment()),
             rx.el.p("Recorded in the audit log with your name.", class_name="note"),
-            rx.el.p(state.note, way_to_prove(state.note), role="status", class_name="fform"),
+            form_note(state.note),
             actions(
                 cancel_button(),
                 rx.el.button(

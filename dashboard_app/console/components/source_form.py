@@ -5,6 +5,7 @@ import reflex as rx
 from dashboard_app.console import theme
 from dashboard_app.console.components.badge import tone_icon
 from dashboard_app.console.components.dialog import actions, cancel_button, confirm, dialog
+from dashboard_app.console.components.failed import form_note
 from dashboard_app.console.components.fields import choice, field
 from dashboard_app.console.components.icons import icon
 from dashboard_app.console.components.refocus import refocus
@@ -42,7 +43,7 @@ def _form_dialog() -> rx.Component:
             rx.cond(SourceForm.fields.id == 0, _tiles(), rx.el.input(type="hidden", name="kind", value=SourceForm.fields.kind)),
             _fields(),
             _steps(),
-            rx.el.p(SourceForm.note, role="status", class_name="fform"),
+            form_note(SourceForm.note),
             actions(
                 # the first submit button is the one that Enter presses
                 rx.el.button(
@@ -195,7 +196,7 @@ def _delete_dialog() -> rx.Component:
             rx.el.input(id="delete-name", class_name="in", auto_complete="off", value=SourceForm.typed, on_change=SourceForm.type_name),
             class_name="fd wide typed",
         ),
-        rx.el.p(SourceForm.delete_note, role="status", class_name="fform"),
+        form_note(SourceForm.delete_note),
         actions(
             cancel_button(),
             rx.el.button(
