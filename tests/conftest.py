@@ -8,7 +8,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -40,6 +40,8 @@ LONG = (
     "tests/faults/",
     "tests/console/test_loader_plan",
 )
+MEASURED = ("tests/model/", "tests/policy/")
+"""The rooms that must cover `model` and `policy` whole; measuring makes Python slower by half, so the others run without."""
 _NUMBERS = count(1)
 T = TypeVar("T")
 
@@ -68,6 +70,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return next((room for room in WHOLE if nodeid.startswith(room)), None) or super()._split_scope(nodeid)
 
     return ByRoom(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """With `--cov`, measure in the rooms of MEASURED only. What is imported while tests are collected is measured, too."""
+    plugin = item.config.pluginmanager.get_plugin("_cov")
+    measure = getattr(getattr(plugin, "cov_controller", None), "cov", None)
+    if measure is None or item.nodeid.startswith(MEASURED):
+        return (yield)
+    measure.stop()
+    try:
+        return (yield)
+    finally:
+        measure.start()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,5 +1,7 @@
 """The breaker: tables of moves, and a state machine held against a small model."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -314,3 +316,21 @@ class AgainstModel(RuleBasedStateMachine):
 
 AgainstModel.TestCase.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
 TestAgainstModel = AgainstModel.TestCase
+
+
+def test_other_limits_keep_the_state_and_the_count_and_begin_a_window_of_another_sort_empty() -> None:
+    breaker = Breaker(LIMITS)
+    breaker.failed(asked(breaker, 0), 0)
+    breaker.retune(replace(LIMITS, failure_threshold=2))
+    breaker.failed(asked(breaker, 0), 0)
+    assert breaker.state is BreakerState.OPEN
+    rated = BreakerLimits(100, rates=RATES)
+    breaker = Breaker(rated)
+    for _ in range(3):
+        breaker.failed(asked(breaker, 0), 0)
+    breaker.retune(replace(rated, failure_threshold=90))
+    assert breaker.failure_count == 3
+    breaker.retune(BreakerLimits(100))
+    breaker.retune(rated)
+    breaker.succeeded(asked(breaker, 0), 0)
+    assert breaker.state is BreakerState.CLOSED
