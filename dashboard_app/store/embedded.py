@@ -12,7 +12,6 @@ import secrets
 import shutil
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,14 +22,24 @@ from dashboard_app.model.secret import Secret
 from dashboard_app.settings import Settings
 from dashboard_app.store.address import DatabaseAddress
 from dashboard_app.store.data_dir import exclusively, open_lock, prepare, write_private
-from dashboard_app.store.postgres_programs import Account, Programs, account_for, find_programs, reaches, readable_by
+from dashboard_app.store.postgres_pids import pids_in
+from dashboard_app.store.postgres_programs import (
+    RECOVERY_S,
+    Account,
+    Programs,
+    account_for,
+    find_programs,
+    preload,
+    reaches,
+    readable_by,
+    run_program,
+)
 
 _LOG = logging.getLogger(__name__)
 _HOST = "127.0.0.1"
 _NAME = "spillway"  # of the database and of its user
 _ELSEWHERE = Path("/var/lib/spillway")
 _START_TRIES_S = 20.0
-_RECOVERY_S = 60.0
 _STOP_S = 10.0
 _WATCH_S = 1.0
 _LONGEST_PAUSE_S = 30.0
@@ -103,21 +112,7 @@ class EmbeddedServer:
 
     def pids(self) -> list[int]:
         """Every live process of the server: all of them work in the cluster's folder."""
-        cluster = str(self._cluster())
-        if not Path("/proc/self/cwd").exists():
-            return _listed_pids(self.postmaster())
-        found = []
-        for entry in Path("/proc").iterdir():
-            try:
-                if (
-                    entry.name.isdigit()
-                    and str((entry / "cwd").readlink()) == cluster
-                    and (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-                ):
-                    found.append(int(entry.name))
-            except OSError:
-                continue  # it ended meanwhile, or belongs to somebody else
-        return found
+        return pids_in(self._cluster(), self.postmaster())
 
     def stop_if_last_user(self) -> bool:
         """Leave; stop the server when no other process uses it. Returns whether it was stopped."""
@@ -226,10 +221,10 @@ class EmbeddedServer:
                 os.chown(path, account.uid, account.gid)
         options = ["--auth=scram-sha-256", f"--pwfile={pwfile}", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
         try:
-            _run(programs, account, ["initdb", "-D", str(fresh), "-U", _NAME, *options])
+            run_program(programs, account, ["initdb", "-D", str(fresh), "-U", _NAME, *options])
         finally:
             pwfile.unlink()
-        _run(programs, account, ["postgres", "--single", "-D", str(fresh), "postgres"], given=f"CREATE DATABASE {_NAME}\n")
+        run_program(programs, account, ["postgres", "--single", "-D", str(fresh), "postgres"], given=f"CREATE DATABASE {_NAME}\n")
         write_private(self._data_dir / "embedded.password", password)
         fresh.rename(cluster)
 
@@ -243,13 +238,13 @@ class EmbeddedServer:
             port = self._free_port()
             write_private(self._data_dir / "embedded.json", json.dumps({"port": port}))
             log.unlink(missing_ok=True)
-            given = {"port": str(port), **self._options, **_preload(programs)}
+            given = {"port": str(port), **self._options, **preload(programs)}
             settings = " ".join(f"-c {name}='{value}'" for name, value in given.items())
             try:
-                _run(
+                run_program(
                     programs,
                     account,
-                    ["pg_ctl", "-D", str(cluster), "-w", "-t", f"{_RECOVERY_S:.0f}", "-s", "-l", str(log), "-o", settings, "start"],
+                    ["pg_ctl", "-D", str(cluster), "-w", "-t", f"{RECOVERY_S:.0f}", "-s", "-l", str(log), "-o", settings, "start"],
                 )
             except StartRefused as refused:
                 if self.is_running():
@@ -309,49 +304,9 @@ def direct_address_provider(settings: Settings) -> Callable[[], DatabaseAddress]
     return lambda: address
 
 
-def _preload(programs: Programs) -> dict[str, str]:
-    """pg_stat_statements, when these programs bring it."""
-    libraries = (programs.folder.parent / "lib", programs.folder.parent / "lib" / "postgresql")
-    there = any((folder / f"pg_stat_statements{suffix}").exists() for folder in libraries for suffix in (".so", ".dylib"))
-    return {"shared_preload_libraries": "pg_stat_statements"} if there else {}
-
-
-def _run(programs: Programs, account: Account | None, command: list[str], given: str = "") -> None:
-    """Run one of PostgreSQL's programs to its end, as `account`, in a clean environment and a session of its own (Ctrl-C passes by).
-
-    Raises:
-        StartRefused: it failed; the message is what it said.
-
-    """
-    drop: dict[str, object] = {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
-    environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-    done = subprocess.run(  # type: ignore[call-overload]  # noqa: S603 - the program is one of PostgreSQL's, the words are ours
-        [programs.folder / command[0], *command[1:]],
-        input=given,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd="/",
-        env=environment,
-        start_new_session=True,
-        check=False,
-        timeout=_RECOVERY_S * 2,
-        **drop,
-    )
-    if done.returncode != 0:
-        raise StartRefused(f"{command[0]} failed: {done.stdout.strip()[-500:]}")
-
-
 def _send(pid: int, number: signal.Signals) -> None:
     """Send a signal to a process that may have ended."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
         _LOG.debug("process %s has ended", pid)
-
-
-def _listed_pids(postmaster: int | None) -> list[int]:
-    """The postmaster and its children as `ps` lists them, for machines without /proc."""
-    listing = subprocess.run(["ps", "-axo", "pid=,ppid="], capture_output=True, text=True, check=False, timeout=10).stdout  # noqa: S607 - ps has no fixed place
-    pairs = [tuple(map(int, line.split())) for line in listing.splitlines() if line.strip()]
-    return [pid for pid, parent in pairs if postmaster is not None and postmaster in (pid, parent)]

@@ -17,6 +17,8 @@ from pathlib import Path
 from dashboard_app.model.errors import StartRefused
 
 OLDEST_MAJOR = 15
+RECOVERY_S = 60.0
+"""How long a start may take to go through what a crash left behind."""
 _NEEDED = ("initdb", "pg_ctl", "postgres")
 _ACCOUNTS = ("postgres", "nobody", "daemon", "www-data")
 _MACHINE_FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin", "/usr/local/pgsql/bin")
@@ -149,3 +151,36 @@ def readable_by(programs: Programs, account: Account | None, place: Path) -> Pro
             folder.chmod(0o755)
         fresh.rename(copy)
     return Programs(copy / package.name / original.name / programs.folder.name, programs.major)
+
+
+def preload(programs: Programs) -> dict[str, str]:
+    """pg_stat_statements, when these programs bring it."""
+    libraries = (programs.folder.parent / "lib", programs.folder.parent / "lib" / "postgresql")
+    there = any((folder / f"pg_stat_statements{suffix}").exists() for folder in libraries for suffix in (".so", ".dylib"))
+    return {"shared_preload_libraries": "pg_stat_statements"} if there else {}
+
+
+def run_program(programs: Programs, account: Account | None, command: list[str], given: str = "") -> None:
+    """Run one of PostgreSQL's programs to its end, as `account`, in a clean environment and a session of its own (Ctrl-C passes by).
+
+    Raises:
+        StartRefused: it failed; the message is what it said.
+
+    """
+    drop: dict[str, object] = {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
+    environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    done = subprocess.run(  # type: ignore[call-overload]  # noqa: S603 - the program is one of PostgreSQL's, the words are ours
+        [programs.folder / command[0], *command[1:]],
+        input=given,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd="/",
+        env=environment,
+        start_new_session=True,
+        check=False,
+        timeout=RECOVERY_S * 2,
+        **drop,
+    )
+    if done.returncode != 0:
+        raise StartRefused(f"{command[0]} failed: {done.stdout.strip()[-500:]}")

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from dashboard_app.model.health import CheckStatus
-from dashboard_app.store import embedded
 from dashboard_app.store.embedded import EmbeddedServer
-from dashboard_app.store.postgres_programs import account_for, find_programs, readable_by
+from dashboard_app.store.postgres_programs import account_for, find_programs, readable_by, run_program
 from tests.backend.sources.conftest import until
 
 
@@ -30,7 +29,7 @@ def standby(postgres):
     primary = postgres.address()
     (folder / "data" / "embedded.password").write_text(primary.password.reveal())
     to = f"host={primary.host} port={primary.port} user={primary.user} password={primary.password.reveal()}"
-    embedded._run(programs, account, ["pg_basebackup", "-D", str(cluster), "-R", "-X", "stream", "-c", "fast", "--no-sync", "-d", to])
+    run_program(programs, account, ["pg_basebackup", "-D", str(cluster), "-R", "-X", "stream", "-c", "fast", "--no-sync", "-d", to])
     server = EmbeddedServer(folder / "data", os.environ.get("SPILLWAY_PG_BIN"), {"fsync": "off"})
     server.start()
     yield server.address()
