@@ -12,6 +12,7 @@ from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.policy.permission import is_proved
 from dashboard_app.runtime.steady_clock import SteadyClock
+from dashboard_app.store.credentials import ended
 from tests.access.parts import Parts, opened
 
 DAY = timedelta(days=1)
@@ -102,9 +103,9 @@ async def test_a_session_that_is_begun_before_the_time_is_known_asks_for_it_firs
 async def test_a_database_whose_clock_is_set_signs_nobody_out_and_prolongs_nothing(fresh_database, settings_for, set_clock, by):
     passed = [0.0]
     async with signed_in(fresh_database, settings_for(), at_a_machine(timedelta(), passed)) as (parts, cookie):
-        ended, principal = await parts.cookie(Role.VIEWER), await parts.identity.principal_for_cookie(cookie)
+        signed_out, principal = await parts.cookie(Role.VIEWER), await parts.identity.principal_for_cookie(cookie)
         opened_for = parts.identity.watch_session(principal.session_id)
-        await parts.identity.sign_out((await parts.identity.principal_for_cookie(ended)).session_id)
+        await parts.identity.sign_out((await parts.identity.principal_for_cookie(signed_out)).session_id)
         passed[0] += 600
         set_clock(by + timedelta(seconds=600))
         assert await is_in(parts, cookie)
@@ -116,7 +117,7 @@ async def test_a_database_whose_clock_is_set_signs_nobody_out_and_prolongs_nothi
         [[left, age]] = await rows(parts, "SELECT expires_at - clock_timestamp(), clock_timestamp() - created_at FROM sessions")
         assert abs(left + timedelta(seconds=600) - SESSION_LIFE) < timedelta(seconds=30)
         assert abs(age - timedelta(seconds=600)) < timedelta(seconds=30)
-        assert not await is_in(parts, ended)
+        assert not await is_in(parts, signed_out)
         set_clock(timedelta(seconds=600))
         await look(parts)
         assert await is_in(parts, cookie)
@@ -133,10 +134,13 @@ async def test_a_database_whose_clock_is_set_signs_nobody_out_and_prolongs_nothi
 
 async def test_a_process_beside_it_and_the_next_one_go_on_with_the_same_sessions(fresh_database, settings_for, set_clock):
     async with signed_in(fresh_database, settings_for(), at_a_machine(timedelta())) as (parts, cookie):
+        session_id = (await parts.identity.principal_for_cookie(cookie)).session_id
         async with opened(fresh_database, parts.settings, at_a_machine(HOUR)) as beside:
             for by in (DAY, timedelta(), -DAY):
                 set_clock(by)
                 await look(parts)
+                assert await is_in(beside, cookie)  # which has yet to hear of it
+                assert await ended(beside.database, [session_id], beside.clock.now(), 1.0) == []
                 await look(beside)
                 await look(parts)
                 assert (await is_in(parts, cookie), await is_in(beside, cookie)) == (True, True)
