@@ -1,4 +1,4 @@
-"""How many calls an address has in a moving window; the `limits` library reads what a rate means."""
+"""How many calls an address has in a moving window."""
 
 from limits import RateLimitItem, parse
 
