@@ -19,6 +19,7 @@ from dashboard_app.access.page_frames import PageFrames
 from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.permit import Permit
 from dashboard_app.access.sign_in import SignIn
+from dashboard_app.access.timekeeper import Timekeeper
 from dashboard_app.access.vault import Vault
 from dashboard_app.access.visit import EVENTS_SOCKET, STREAM
 from dashboard_app.backend.alerts.assembly import build_alerts
@@ -38,7 +39,7 @@ from dashboard_app.console import context
 from dashboard_app.console.api.routes import build_routes
 from dashboard_app.console.console import Console, breaker_limits
 from dashboard_app.demo.fleet import Fleet
-from dashboard_app.model.clock import Clock, SystemClock
+from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import DatabaseUnavailable
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role
@@ -46,6 +47,7 @@ from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.runtime.breakers import Breakers, NamedBreaker
 from dashboard_app.runtime.loop_watch import LoopWatch
 from dashboard_app.runtime.memory import Shedding
+from dashboard_app.runtime.steady_clock import SteadyClock
 from dashboard_app.runtime.supervisor import Supervisor
 from dashboard_app.settings import LoadedSettings, Settings
 from dashboard_app.store.channels import ChannelStore
@@ -72,7 +74,7 @@ class App:
     def __init__(self, loaded: LoadedSettings, clock: Clock | None = None) -> None:
         """Build the graph from the floor up; no I/O."""
         settings = loaded.values
-        self.settings, self.clock = settings, clock or SystemClock()
+        self.settings, self.clock = settings, clock or SteadyClock()
         self.database = Database(address_provider(settings), settings)
         self.vault = Vault(settings)
         self.audit = Audit(self.database, settings.data_dir, self.clock)
@@ -302,6 +304,7 @@ class App:
         while True:
             try:
                 await migrate(self.database)
+                await Timekeeper(self.clock, self.database).begin()
                 await self.audit.start()
                 await self.console.tuning.open()
                 await self.sources.sources.open()

@@ -167,7 +167,8 @@ class Identity(Remembered):
 
     async def _find_session(self, key: str) -> Known | None:
         """The session as the table has it."""
-        record = await self._session_store.find(key, self._clock.now(), CHECK_LIMIT_S)
+        await self._time.begin()
+        record = await self._session_store.find(key, CHECK_LIMIT_S)
         return self._known_session(record) if record is not None and not record.disabled and key not in self._undeleted else None
 
     async def _find_token(self, key: str) -> Known | None:

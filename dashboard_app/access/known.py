@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dashboard_app.model.user import Principal
+from dashboard_app.store.sessions import Stamps
 
 FRESH_S = 1.0
 """An entry confirmed this recently is used as it is."""
@@ -62,11 +63,30 @@ class KnownCredentials:
         before = self._entries.get(known.key)
         if before is not None and before.seen_at is not None and known.seen_at is not None:
             known.seen_at = max(before.seen_at, known.seen_at)
+            known.expires_at = before.expires_at  # never prolonged; `carry` alone moves it, and the table may hear of that later
             known.principal = _newest(before.principal, known.principal)
         self._entries[known.key] = known
         self._entries.move_to_end(known.key)
         while len(self._entries) > self._limit:
             self._entries.popitem(last=False)
+
+    def carry(self, moved: timedelta, now: datetime) -> None:
+        """The time jumped by `moved` and it is `now`: every session keeps the rest of its life. What is asked for meanwhile is asked again."""
+        self.generation += 1
+        for known in self._entries.values():
+            if known.seen_at is not None and known.expires_at is not None:
+                known.expires_at += moved
+                known.seen_at = min(known.seen_at + moved, now)
+                if known.principal.proved_at is not None:
+                    known.principal = replace(known.principal, proved_at=min(known.principal.proved_at + moved, now))
+
+    def stamps(self) -> dict[str, Stamps]:
+        """The times of the sessions that are in the table."""
+        return {
+            known.key: Stamps(known.expires_at - SESSION_LIFE, known.seen_at, known.expires_at, known.principal.proved_at)
+            for known in self._entries.values()
+            if known.is_written and known.expires_at is not None and known.seen_at is not None and known.principal.proved_at is not None
+        }
 
     def end(self, key: str) -> None:
         """Drop an entry for good: no late answer brings it back."""

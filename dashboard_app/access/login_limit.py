@@ -1,16 +1,13 @@
 """How many tries to sign in an address and an account have: counted where passwords are checked, whatever page or call asks."""
 
-import math
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from dashboard_app.model.errors import NotSignedIn, RateLimited
+from dashboard_app.runtime.moving_window import MovingWindow
 
 ACCOUNT_RATE = "30/hour"
 """Failed tries for one account from addresses that it was never signed in at; whoever guesses from everywhere has no more."""
@@ -23,7 +20,7 @@ class LoginLimit:
         """`rate` as in RATE_LIMIT_LOGIN: "10/minute"."""
         self._item: RateLimitItem = parse(rate)
         self._account_item: RateLimitItem = parse(account_rate)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._failed = MovingWindow()
         self._under_way: Counter[tuple[str, str]] = Counter()
 
     @contextmanager
@@ -38,8 +35,8 @@ class LoginLimit:
         """
         counts = [(self._item, "login", address), *([(self._account_item, "account", account)] if account else [])]
         for item, kind, name in counts:
-            if self._remaining(item, kind, name) - self._under_way[kind, name] <= 0:
-                wait_s = self._wait_s(item, kind, name)
+            if self._failed.left(item, kind, name) - self._under_way[kind, name] <= 0:
+                wait_s = self._failed.wait_s(item, kind, name)
                 whose = "from this address" if kind == "login" else "for this account"
                 raise RateLimited(f"Too many tries {whose}. Again in {wait_s} s.", retry_after_s=wait_s)
         keys = [(kind, name) for _, kind, name in counts]
@@ -48,21 +45,13 @@ class LoginLimit:
             yield
         except NotSignedIn as refused:
             for item, kind, name in counts:
-                self._limiter.hit(item, kind, name)
+                self._failed.hit(item, kind, name)
             raise NotSignedIn(f"{refused.detail} {self._left(address)}") from refused
         finally:
             self._under_way -= Counter(keys)
 
-    def _remaining(self, item: RateLimitItem, kind: str, name: str) -> int:
-        """Tries left in the window."""
-        return int(self._limiter.get_window_stats(item, kind, name).remaining)
-
-    def _wait_s(self, item: RateLimitItem, kind: str, name: str) -> int:
-        """Whole seconds until there is a try again, at least 1."""
-        return max(1, math.ceil(self._limiter.get_window_stats(item, kind, name).reset_time - time.time()))
-
     def _left(self, address: str) -> str:
         """The sentence about what is left."""
-        count = self._remaining(self._item, "login", address)
+        count = self._failed.left(self._item, "login", address)
         tries = {0: "No tries", 1: "1 try"}.get(count, f"{count} tries")
         return f"{tries} left this {self._item.GRANULARITY.name}."

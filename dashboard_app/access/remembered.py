@@ -8,7 +8,7 @@ import contextlib
 import logging
 import secrets
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dashboard_app.access.api_tokens import digest
 from dashboard_app.access.audit import Audit
@@ -18,6 +18,7 @@ from dashboard_app.access.known import SESSION_IDLE, SESSION_LIFE, Known, KnownC
 from dashboard_app.access.login_limit import LoginLimit
 from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.second_factor import SecondFactor
+from dashboard_app.access.timekeeper import CARRIED_AT_MOST, Timekeeper
 from dashboard_app.access.vault import Vault
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import DatabaseUnavailable
@@ -46,6 +47,7 @@ class Remembered(Federated):
         limit, factor = LoginLimit(settings.rate_limit_login), SecondFactor(database, vault, clock)
         super().__init__(database, settings, clock, passwords, audit=audit, limit=limit, factor=factor)
         self._database = database
+        self._time = Timekeeper(clock, database)
         self._vault = vault
         self._sessions = KnownCredentials()
         self._tokens = KnownCredentials()
@@ -58,6 +60,7 @@ class Remembered(Federated):
         self._undeleted: dict[str, None] = {}
         self._proofs: dict[str, datetime] = {}
         self._refreshed_mono: float | None = None
+        self._are_carried = False
         self._is_reachable = True
         self._watchers: dict[str, set[asyncio.Event]] = {}
 
@@ -78,6 +81,7 @@ class Remembered(Federated):
         """Twice a second: end what is open under a session or token that another process has ended. Cancelled by the supervisor."""
         while True:
             await self._clock.sleep(WATCH_S)
+            self._end_what_is_over()
             watched = [key for key in self._watchers if key not in self._unwritten]
             if not watched or not self._is_reachable:
                 continue
@@ -134,8 +138,9 @@ class Remembered(Federated):
     def _known_session(self, record: SessionRecord) -> Known:
         """A row as an entry."""
         principal = Principal(PrincipalKind.USER, record.email, record.role, record.user_id, record.id_hash, record.proved_at)
-        seen = record.last_seen_at
-        return Known(record.id_hash, principal, self._clock.monotonic(), record.expires_at, seen, address=record.address)
+        now = self._clock.now()  # a row that a clock ahead of ours wrote lives no longer for it
+        ends, seen = min(record.expires_at, now + SESSION_LIFE), min(record.last_seen_at, now)
+        return Known(record.id_hash, principal, self._clock.monotonic(), ends, seen, address=record.address)
 
     def _known_token(self, record: TokenRecord) -> Known:
         """A row as an entry."""
@@ -146,6 +151,9 @@ class Remembered(Federated):
         """The cookie of a new session of this user. Raises DatabaseUnavailable when too many wait to be written."""
         if len(self._unwritten) >= MAX_UNWRITTEN:
             raise DatabaseUnavailable("Too many sessions wait for the database.")
+        if self._is_reachable:
+            with contextlib.suppress(DatabaseUnavailable):
+                await self._time.begin()
         secret, now, user = secrets.token_urlsafe(32), self._clock.now(), record.user
         ends = now + SESSION_LIFE
         row = SessionRecord(digest(secret), user.id, user.email, user.role, False, address, now, now, ends, user_agent, now)
@@ -183,6 +191,7 @@ class Remembered(Federated):
 
     async def _refresh(self) -> None:
         """Read accounts, tokens and sessions into memory; drop ended sessions from the table. Raises DatabaseUnavailable."""
+        await self._keep_time()
         asked, now = self._clock.monotonic(), self._clock.now()
         await self._session_store.delete_ended(now, now - SESSION_IDLE)
         generations = (self._sessions.generation, self._tokens.generation)
@@ -199,6 +208,32 @@ class Remembered(Federated):
         for key in before - {known.key for known in (*self._sessions, *self._tokens)}:
             self._tell_watchers(key)
         self._touched_mono = {k: at for k, at in self._touched_mono.items() if asked - at < _TOUCH_S}
+
+    async def _keep_time(self) -> None:
+        """Hear what time it is. When the clock was set, sessions keep the rest of their lives, here and in the table. Raises DatabaseUnavailable."""
+        moved = await self._time.ask()
+        if moved and moved <= CARRIED_AT_MOST:
+            self._carry(moved)
+        if self._are_carried:
+            await self._session_store.carry(self._sessions.stamps())
+            self._are_carried = False
+
+    def _carry(self, moved: timedelta) -> None:
+        """Move every stamp of a session in memory, at once with the clock."""
+        self._are_carried = True
+        self._sessions.carry(moved, self._clock.now())
+        for waiting in (self._seen_sessions, self._proofs):
+            waiting.update({key: at + moved for key, at in waiting.items()})
+        for key, row in self._unwritten.items():
+            self._unwritten[key] = row.carried(moved)
+
+    def _end_what_is_over(self) -> None:
+        """Let what is open under a session know that its life is over."""
+        now = self._clock.now()
+        for key in list(self._watchers):
+            known = self._sessions.get(key)
+            if known is not None and known.is_over(now):
+                self._end_session(key)
 
     def _remember_use(self, key: str, used: dict[str, datetime]) -> None:
         """Note, at most once a minute for each key, when it was used; `run` writes it."""

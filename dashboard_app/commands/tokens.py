@@ -1,12 +1,12 @@
 """`token …`: API tokens for programs."""
 
 import re
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from dashboard_app.commands.workplace import Workplace, run, table
-from dashboard_app.model.clock import SystemClock
 from dashboard_app.model.user import Role
 from dashboard_app.policy.scopes import SCOPES
 from dashboard_app.store.tokens import TokenRecord
@@ -53,10 +53,10 @@ def list_() -> None:
     Example: token list
     """
 
-    async def work(at: Workplace) -> list[TokenRecord]:
-        return await at.identity.list_tokens()
+    async def work(at: Workplace) -> list[tuple[str, ...]]:
+        return [_row(token, at.clock.now()) for token in await at.identity.list_tokens()]
 
-    typer.echo(table([("ID", "NAME", "ROLE", "SCOPES", "BEGINS", "STATE", "LAST USED"), *[_row(token) for token in run(work)]]))
+    typer.echo(table([("ID", "NAME", "ROLE", "SCOPES", "BEGINS", "STATE", "LAST USED"), *run(work)]))
 
 
 @app.command()
@@ -75,9 +75,8 @@ def revoke(
     typer.echo(f"Revoked token {record.id} ({record.name}).")
 
 
-def _row(token: TokenRecord) -> tuple[str, ...]:
+def _row(token: TokenRecord, now: datetime) -> tuple[str, ...]:
     """One line of the list."""
-    now = SystemClock().now()
     if token.revoked_at is not None:
         state = "revoked"
     elif token.is_good(now):

@@ -14,11 +14,13 @@ from dashboard_app.access.api_tokens import COMMAND_LINE
 from dashboard_app.access.audit import Audit
 from dashboard_app.access.identity import Identity
 from dashboard_app.access.passwords import Passwords
+from dashboard_app.access.timekeeper import Timekeeper
 from dashboard_app.access.vault import Vault
 from dashboard_app.backend.sources.assembly import SourceParts, build_sources
-from dashboard_app.model.clock import SystemClock
+from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import SpillwayError, StartRefused
 from dashboard_app.model.secret import Secret
+from dashboard_app.runtime.steady_clock import SteadyClock
 from dashboard_app.settings import LoadedSettings, Settings, load_settings
 from dashboard_app.store.data_dir import prepare
 from dashboard_app.store.database import Database
@@ -39,6 +41,7 @@ class Workplace:
     identity: Identity
     audit: Audit
     parts: SourceParts
+    clock: Clock
 
     async def noted(self, action: str, target: str, **details: object) -> None:
         """Record what the command did."""
@@ -82,7 +85,7 @@ async def _with_services(settings: Settings, work: Callable[[Workplace], Awaitab
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Workplace]:
     """The services on a database that is up to date."""
-    clock = SystemClock()
+    clock = SteadyClock()
     database = Database(address_provider(settings), settings)
     audit = Audit(database, settings.data_dir, clock)
     vault = Vault(settings)
@@ -90,8 +93,9 @@ async def opened(settings: Settings) -> AsyncIterator[Workplace]:
     parts = build_sources(database, vault, settings, clock)
     try:
         await migrate(database)
+        await Timekeeper(clock, database).begin()
         await parts.sources.open()
-        yield Workplace(settings, database, identity, audit, parts)
+        yield Workplace(settings, database, identity, audit, parts, clock)
     finally:
         await parts.probing.close()
         await identity.close()

@@ -1,13 +1,9 @@
-"""How many calls an address has in a moving window, counted by the `limits` library."""
-
-import math
-import time
+"""How many calls an address has in a moving window."""
 
 from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from dashboard_app.model.errors import RateLimited
+from dashboard_app.runtime.moving_window import MovingWindow
 
 
 class AddressLimit:
@@ -17,7 +13,7 @@ class AddressLimit:
         """`rate` as in the settings: "30/minute"; `name` keeps the counts of different limits apart."""
         self._name = name
         self._item: RateLimitItem = parse(rate)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._calls = MovingWindow()
 
     def hit(self, address: str) -> None:
         """Count one call of `address`.
@@ -26,8 +22,7 @@ class AddressLimit:
             RateLimited: none is left; says in how many whole seconds (at least 1) there is.
 
         """
-        if self._limiter.hit(self._item, self._name, address):
+        if self._calls.hit(self._item, self._name, address):
             return
-        reset = self._limiter.get_window_stats(self._item, self._name, address).reset_time
-        wait_s = max(1, math.ceil(reset - time.time()))
+        wait_s = self._calls.wait_s(self._item, self._name, address)
         raise RateLimited(f"More than {self._item.amount} a {self._item.GRANULARITY.name}. Again in {wait_s} s.", retry_after_s=wait_s)

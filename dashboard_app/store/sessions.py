@@ -1,9 +1,9 @@
 """The sessions table: who is signed in. A row is named by the SHA-256 of the cookie; the cookie itself is nowhere."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Select, delete, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -43,6 +43,20 @@ class SessionRecord:
         """What the session is called where it is listed: no way leads from it to the cookie."""
         return self.id_hash[:HANDLE_LENGTH]
 
+    def carried(self, by: timedelta) -> "SessionRecord":
+        """The same, as if everything had happened so much later."""
+        names = ("created_at", "last_seen_at", "expires_at", "proved_at")
+        return replace(self, **{name: getattr(self, name) + by for name in names})
+
+
+class Stamps(NamedTuple):
+    """The times of one session."""
+
+    created: datetime
+    seen: datetime
+    expires: datetime
+    proved: datetime
+
 
 class SessionStore:
     """Named queries on `sessions`. All raise DatabaseUnavailable when the database does not answer in time."""
@@ -70,11 +84,11 @@ class SessionStore:
 
         await self._database.on_control(work, limit_s)
 
-    async def find(self, id_hash: str, now: datetime, limit_s: float = 2.0) -> SessionRecord | None:
-        """The session that is not past its absolute end, or None."""
+    async def find(self, id_hash: str, limit_s: float = 2.0) -> SessionRecord | None:
+        """The session, which may be past its end, or None."""
 
         async def work(connection: AsyncConnection) -> SessionRecord | None:
-            row = (await connection.execute(_joined(now).where(sessions.c.id_hash == id_hash))).one_or_none()
+            row = (await connection.execute(_joined().where(sessions.c.id_hash == id_hash))).one_or_none()
             return _record_of(row) if row is not None else None
 
         return await self._database.on_control(work, limit_s)
@@ -83,7 +97,7 @@ class SessionStore:
         """The sessions that are not past their absolute end, newest first, at most MAX_SESSIONS."""
 
         async def work(connection: AsyncConnection) -> list[SessionRecord]:
-            rows = await connection.execute(_joined(now).order_by(sessions.c.created_at.desc()).limit(MAX_SESSIONS))
+            rows = await connection.execute(_live(now).order_by(sessions.c.created_at.desc()).limit(MAX_SESSIONS))
             return [_record_of(row) for row in rows]
 
         return await self._database.on_control(work)
@@ -93,7 +107,7 @@ class SessionStore:
         mine = (sessions.c.user_id == user_id) & (sessions.c.last_seen_at > idle_since)
 
         async def work(connection: AsyncConnection) -> list[SessionRecord]:
-            rows = await connection.execute(_joined(now).where(mine).order_by(sessions.c.last_seen_at.desc()).limit(MAX_SESSIONS))
+            rows = await connection.execute(_live(now).where(mine).order_by(sessions.c.last_seen_at.desc()).limit(MAX_SESSIONS))
             return [_record_of(row) for row in rows]
 
         return await self._database.on_control(work)
@@ -109,6 +123,16 @@ class SessionStore:
             "FROM unnest(CAST(:ids AS text[]), CAST(:ats AS timestamptz[])) AS seen(id, at) WHERE id_hash = seen.id"
         ).bindparams(ids=list(seen), ats=list(seen.values()))
         await self._execute(statement)
+
+    async def carry(self, moved: Mapping[str, Stamps]) -> None:
+        """Write the stamps of sessions anew, after the clock they are judged by was set, in one statement."""
+        statement = text(
+            "UPDATE sessions SET created_at = new.created, last_seen_at = new.seen, expires_at = new.expires, proved_at = new.proved "
+            "FROM unnest(CAST(:ids AS text[]), CAST(:created AS timestamptz[]), CAST(:seen AS timestamptz[]), CAST(:expires AS timestamptz[]), "
+            "CAST(:proved AS timestamptz[])) AS new(id, created, seen, expires, proved) WHERE id_hash = new.id"
+        )
+        columns = {name: [getattr(stamps, name) for stamps in moved.values()] for name in Stamps._fields}
+        await self._execute(statement.bindparams(ids=list(moved), **columns))
 
     async def delete(self, id_hash: str, limit_s: float = 2.0) -> None:
         """End one session."""
@@ -151,13 +175,14 @@ def _literals(record: SessionRecord) -> tuple[Any, ...]:
     return tuple(literal(getattr(record, name), sessions.c[name].type) for name in _COLUMNS)
 
 
-def _joined(now: datetime) -> Select[Any]:
+def _joined() -> Select[Any]:
     """Sessions with what a principal needs to know of their users."""
-    return (
-        select(sessions, users.c.email, users.c.role, users.c.disabled)
-        .join(users, users.c.id == sessions.c.user_id)
-        .where(sessions.c.expires_at > now)
-    )
+    return select(sessions, users.c.email, users.c.role, users.c.disabled).join(users, users.c.id == sessions.c.user_id)
+
+
+def _live(now: datetime) -> Select[Any]:
+    """Those that are not past their absolute end."""
+    return _joined().where(sessions.c.expires_at > now)
 
 
 def _record_of(row: Row[Any]) -> SessionRecord:

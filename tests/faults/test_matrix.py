@@ -20,7 +20,7 @@ def place() -> Iterator[Stand]:
         yield here
 
 
-@pytest.mark.parametrize("name", ["f20", "f22", "pid-reuse"])
+@pytest.mark.parametrize("name", ["f15", "f20", "f22", "pid-reuse"])
 def test_a_row_of_the_matrix_holds(place: Stand, name: str) -> None:
     row = run(place, name, 60)
     assert row.ok, row.note

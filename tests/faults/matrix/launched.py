@@ -2,6 +2,7 @@
 
 SIGUSR1 stalls its event loop for STALL_S seconds of real blocking; SIGUSR2 reads CLOCK_FILE: from then on the wall clock is so many seconds
 off, for Spillway and for whatever asks `time.time()` (Reflex does). The monotonic clock runs on, as it does when a machine's clock is set.
+What the machine's clock says then stands in CLOCK_FILE.said, as Spillway and as everybody else reads it.
 """
 
 import os
@@ -20,6 +21,9 @@ _offset_s = 0.0
 def _set_clock(*_: Any) -> None:
     global _offset_s  # noqa: PLW0603 - one process, one clock
     _offset_s = float(Path(os.environ["CLOCK_FILE"]).read_text())
+    fresh = Path(os.environ["CLOCK_FILE"] + ".fresh")
+    fresh.write_text(f"{SystemClock().now().timestamp()} {time.time()}")
+    fresh.replace(os.environ["CLOCK_FILE"] + ".said")
 
 
 def _now(_clock: SystemClock) -> datetime:

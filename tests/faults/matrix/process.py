@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -108,57 +109,86 @@ async def _small_disk(folder: Path) -> AsyncIterator[None]:
         await asyncio.to_thread(subprocess.run, ["umount", "-l", str(folder)], check=True, timeout=10)
 
 
+HOUR_S, DAY_S = 3600, 86_400
+_OWN_CLOCK = (
+    "CREATE TABLE off (by interval NOT NULL)",
+    "INSERT INTO off VALUES ('0')",
+    "CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT pg_catalog.clock_timestamp() + by FROM public.off'",
+)
+_REFRESH_S = 45.0
+
+
 async def f15(stand: Stand, row: Row) -> None:
-    """The wall clock jumps by an hour, a day, and back: nobody is signed out, no storm of probes, statuses keep their order."""
+    """Clocks are set by an hour and a day, either way, the process's and then the database's too: nobody is signed out, no storm, order is kept."""
     clock = stand.folder / f"clock-{time.monotonic_ns()}"
     clock.write_text("0")
     launch = Launch("tests.faults.matrix.launched", environment={"CLOCK_FILE": str(clock)})
     address = await stand.database()
+    for statement in (*_OWN_CLOCK, f'ALTER DATABASE "{address.database}" SET search_path = public, pg_catalog'):
+        await stand.execute(statement, on=address)
     async with stand.instance(address, launch, demo="true") as instance, await caller(instance) as client, web() as sockets:
         connection = await connect(address, application_name="faults")
         await connection.execute(BACKWARDS)
-        book = Book(await made_jobs(connection))
+        book, numbers = Book(await made_jobs(connection)), iter(range(1, 1_000_000, 50))
         cookie = await signed_in(instance)
         tab = Tab(sockets, instance.url, cookie)
         await tab.connect()
         await tab.load("/jobs")
-        number = 1
         sources = len((await client.get("/scan/data-sources?limit=500")).json()["items"])
-        for offset_s in (0, 3600, 0, -3600, 0, -86_400, 0):
-            clock.write_text(str(offset_s))
-            probes = await _probes(client)
-            instance.process.send_signal(signal.SIGUSR2)
-            began = time.monotonic()
+
+        async def off_s() -> float:
             stamp = (await client.get("/api/health")).json()["timestamp"]
-            if offset_s == 0 and not row.n:
-                first = stamp
-            row.expect((stamp[:13] != first[:13]) == (offset_s != 0), f"the clock did not jump: {stamp} at {offset_s}")
+            return datetime.fromisoformat(stamp).timestamp() - time.time()
+
+        async def after(what: str, probes: int, began: float) -> None:
             for _ in range(4):
-                row.expect(await _report(client, book, number) == 202, "an update was refused")
-                number += 50
+                row.expect(await _report(client, book, next(numbers)) == 202, "an update was refused")
+            asked = time.monotonic()
             tab.forget()
             await tab.load("/jobs", 15)
             page = await client.get("/jobs", headers={"Cookie": cookie, "Authorization": ""}, follow_redirects=False)
-            row.expect(page.status_code == 200 and tab.is_open, f"signed out at {offset_s:+} s: {page.status_code}")
+            row.expect(page.status_code == 200 and tab.is_open, f"signed out, {what}: {page.status_code}")
+            row.waited(time.monotonic() - asked)
             await asyncio.sleep(1)
             done, passed = await _probes(client) - probes, time.monotonic() - began
-            row.expect(done <= sources + passed * 5, f"{done} probes in {passed:.1f} s after a jump to {offset_s:+} s")
-            row.waited(passed - 1)
+            row.expect(done <= sources + passed * 5, f"{done} probes in {passed:.1f} s, {what}")
             row.n += 1
-        clock.write_text("86400")
-        instance.process.send_signal(signal.SIGUSR2)
-        page = await client.get("/jobs", headers={"Cookie": cookie, "Authorization": ""}, follow_redirects=False)
-        row.expect(await _report(client, book, number) == 202, "an update was refused a day later")
-        row.say(
-            f"WEAKER THAN ASKED: by a jump of +1 day sessions end (/jobs: {page.status_code}), their 12 h are judged by this process's clock"
-        )
+
+        for offset_s in (0, HOUR_S, 0, -HOUR_S, 0, DAY_S, 0, -DAY_S, 0)[-stand.count(9, 4) :]:
+            probes, began = await _probes(client), time.monotonic()
+            for told in await _set_clock(instance, clock, offset_s):
+                row.expect(abs(told - time.time() - offset_s) < 5, f"the clock did not jump: {told} at {offset_s}")
+            row.expect(abs(await off_s()) < 5, f"its time went with the machine's clock: {await off_s():+.0f} s at {offset_s:+} s")
+            await after(f"the process at {offset_s:+} s", probes, began)
+        for offset_s in (DAY_S, 0)[: stand.count(2, 0)]:
+            probes, began = await _probes(client), time.monotonic()
+            await _set_clock(instance, clock, offset_s)
+            await stand.execute("UPDATE off SET by = $1", timedelta(seconds=offset_s), on=address)
+
+            async def has_followed(to_s: float = offset_s) -> bool:
+                return abs(await off_s() - to_s) < 5
+
+            took_s = await until(has_followed, _REFRESH_S, 0.25)
+            row.recover_s = max(row.recover_s, took_s)
+            await after(f"process and database at {offset_s:+} s", probes, began)
         await client.post(f"{UPDATES}/flush")
         row.lost, row.duplicated = await book.lost(connection), await backwards(connection)
         await connection.close()
         await tab.close()
     row.say(
-        "the process's own wall clock (Spillway's and time.time, so Reflex's) is set; monotonic time runs on; the database has its own clock"
+        "set: the process's own wall clock (Spillway's and time.time, so Reflex's) by an hour and a day either way, then the database's "
+        "with it by a day either way; monotonic time runs on; recovery: until Spillway goes by the database's new time"
     )
+
+
+async def _set_clock(instance: Instance, clock: Path, offset_s: float) -> list[float]:
+    """What the process's machine says after its clock was set, to Spillway and to everybody else, as seconds since 1970."""
+    said = clock.with_name(f"{clock.name}.said")
+    said.unlink(missing_ok=True)
+    await asyncio.to_thread(clock.write_text, str(offset_s))
+    instance.process.send_signal(signal.SIGUSR2)
+    await until(said.exists, 10)
+    return [float(word) for word in said.read_text().split()]
 
 
 async def _probes(client: httpx.AsyncClient) -> int:
