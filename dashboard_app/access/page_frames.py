@@ -17,8 +17,6 @@ _LOG = logging.getLogger(__name__)
 CLOSE_NOT_OF_A_PAGE = 4400
 DEEPEST = 50
 """Levels of lists and objects in an event. The parsers behind end at a thousand, by a RecursionError."""
-ELSE = ""
-"""What `read` says of frames that are no events."""
 _PONG, _BYE = "3", "1"
 _JOIN, _LEAVE, _SAY = f"40{visit.SOCKET}", f"41{visit.SOCKET}", f"42{visit.SOCKET},"
 _FIELDS: Mapping[str, type] = {"payload": dict, "router_data": dict}
@@ -46,35 +44,35 @@ class PageFrames:
                 if message["type"] != "websocket.receive":
                     return message
                 said = read(message.get("text"))
-                if said is None:
+                if said is False:
                     _LOG.warning("a frame that no page sends came from %s: its socket is closed", whence)
                     await send({"type": "websocket.close", "code": CLOSE_NOT_OF_A_PAGE})
                     return {"type": "websocket.disconnect", "code": CLOSE_NOT_OF_A_PAGE}
-                if said == ELSE or said in self._handlers:
+                if said is True or said in self._handlers:
                     return message
                 _LOG.warning("an event that this version does not know came from %s: it is left out", whence)
 
         await self._app(scope, judged, send)
 
 
-def read(frame: str | None) -> str | None:
-    """The name of the event's handler, ELSE for what else Reflex's client sends (a pong, joining, leaving, a report of a fault).
+def read(frame: str | None) -> str | bool:
+    """The name of the event's handler, True for what else Reflex's client sends (a pong, joining, leaving, a report of a fault).
 
-    None: no page sends this. Bytes (a `frame` of None) never come from one.
+    False: no page sends this. Bytes (a `frame` of None) never come from one.
     """
     if not frame:
-        return None
+        return False
     if frame in {_PONG, _BYE}:
-        return ELSE
+        return True
     if frame.startswith((_JOIN, _LEAVE)):
-        return ELSE if _is_alone(frame[len(_JOIN) :].removeprefix(",")) else None
+        return _is_alone(frame[len(_JOIN) :].removeprefix(","))
     said = _read(frame[len(_SAY) :]) if frame.startswith(_SAY) else None
     match said:
-        case ["event", {"name": str() as name} as event] if name and _is_event(event):
+        case ["event", {"name": str() as name} as event] if _is_event(event):
             return name
         case ["client_error", dict()]:
-            return ELSE
-    return None
+            return True
+    return False
 
 
 def _is_alone(rest: str) -> bool:

@@ -18,7 +18,7 @@ class Ticks:
     time: Callable[[], float] = staticmethod(time.monotonic)
 
 
-limits.storage.memory.time = Ticks  # type: ignore[assignment]
+limits.storage.memory.time = Ticks  # type: ignore[attr-defined, assignment]
 
 
 class MovingWindow:

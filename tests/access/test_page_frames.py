@@ -37,7 +37,7 @@ def nested(levels: int) -> object:
     ],
 )
 def test_what_a_page_sends_is_heard(frame: str) -> None:
-    assert read(frame) is not None
+    assert read(frame) is not False
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,6 @@ def test_what_a_page_sends_is_heard(frame: str) -> None:
         said(["ping", {}]),
         said(["event", "text"]),
         said(["event", {**EVENT, "name": 1}]),
-        said(["event", {**EVENT, "name": ""}]),
         said(["event", {"payload": {}}]),
         said(["event", {**EVENT, "payload": None}]),
         said(["event", {**EVENT, "payload": {"x": nested(DEEPEST)}}]),
@@ -77,7 +76,7 @@ def test_what_a_page_sends_is_heard(frame: str) -> None:
     ],
 )
 def test_anything_else_is_not(frame: str | None) -> None:
-    assert read(frame) is None
+    assert read(frame) is False
 
 
 @pytest.mark.parametrize(("path", "heard"), [("/_event/", "websocket.disconnect"), ("/api/v1/events/ws", "websocket.receive")])
@@ -103,7 +102,7 @@ async def test_a_frame_that_no_page_sends_closes_the_pages_socket_and_no_other(
 
 
 async def test_an_event_for_a_handler_that_does_not_exist_is_left_out_and_the_socket_goes_on(caplog: pytest.LogCaptureFixture) -> None:
-    frames = iter([said(["event", {**EVENT, "name": "a.gone"}]), said(["event", EVENT]), "3"])
+    frames = iter([said(["event", {**EVENT, "name": "a.gone"}]), said(["event", {**EVENT, "name": ""}]), said(["event", EVENT]), "3"])
     found = []
 
     async def app(scope, receive, send):
@@ -115,4 +114,4 @@ async def test_an_event_for_a_handler_that_does_not_exist_is_left_out_and_the_so
     with caplog.at_level(logging.WARNING):
         await PageFrames(app, {"a.b"})({"type": "websocket", "path": "/_event/"}, receive, receive)
     assert found == [said(["event", EVENT]), "3"]
-    assert caplog.messages == ["an event that this version does not know came from an unknown address: it is left out"]
+    assert caplog.messages == ["an event that this version does not know came from an unknown address: it is left out"] * 2
