@@ -54,6 +54,7 @@ async def test_with_an_app_a_password_alone_opens_nothing_and_each_code_counts_o
 async def test_a_recovery_code_lets_in_once_however_it_is_typed(parts):
     _, recovery = await enrolled(parts)
     assert len(set(recovery)) == 10
+    assert all(len(codes.normal(one)) * 5 >= 112 for one in recovery)  # base32: 5 bits a letter
     assert await parts.identity.finish_sign_in(await ticket(parts), f" {recovery[3].upper().replace('-', ' ')} ", HERE)
     with pytest.raises(NotSignedIn):
         await parts.identity.finish_sign_in(await ticket(parts), recovery[3], HERE)
