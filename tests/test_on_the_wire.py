@@ -43,8 +43,6 @@ def answers(instance: Instance, request: bytes) -> bytes:
 @pytest.mark.parametrize(
     "framing",
     [
-        b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"Transfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\n",
         b"Content-Length: 0\r\nContent-Length: 60\r\n\r\n",
         b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
         b"Content-Length: +5\r\n\r\nhello",
@@ -56,6 +54,14 @@ def test_a_message_whose_end_is_in_doubt_is_refused_and_what_hides_behind_it_is_
     said = answers(instance, b"POST /api/v1/jobs/status HTTP/1.1\r\nHost: " + host + b"\r\n" + framing + TAIL % host)
     assert said.startswith(b"HTTP/1.1 4")
     assert said.count(b"HTTP/1.1 ") == 1
+
+
+def test_of_two_lengths_the_one_of_the_chunks_counts(instance: Instance) -> None:
+    host = f"127.0.0.1:{instance.port}".encode()
+    for framing in (b"Content-Length: 6\r\nTransfer-Encoding: chunked", b"Transfer-Encoding: chunked\r\nContent-Length: 6"):
+        start = b"POST /api/v1/jobs/status HTTP/1.1\r\nHost: " + host + b"\r\n" + framing + b"\r\n\r\n0\r\n\r\n"
+        said = answers(instance, start + TAIL % host)  # by Content-Length the G of the next GET would be the body's
+        assert [part[:3] for part in said.split(b"HTTP/1.1 ")[1:]] == [b"401", b"200"]
 
 
 def test_trace_says_nothing_back(instance: Instance, person: httpx.Client) -> None:
@@ -74,18 +80,19 @@ def test_trace_says_nothing_back(instance: Instance, person: httpx.Client) -> No
     ],
 )
 def test_no_file_of_ours_and_no_list_of_a_folder_is_given_out(instance: Instance, person: httpx.Client, path: str) -> None:
-    for client in (instance.client(None), person):
-        answer = client.get(httpx.URL(instance.url, raw_path=path.encode()))
-        assert answer.status_code in {303, 307, 400, 401, 404}, path
-        for mark in ("[core]", "refs/heads", "[project]", "--hash=sha256", ".PHONY", "Index of", "Directory listing"):
-            assert mark not in answer.text, (path, mark)
+    with instance.client(None) as stranger:
+        for client in (stranger, person):
+            answer = client.get(httpx.URL(instance.url, raw_path=path.encode()))
+            assert answer.status_code in {303, 307, 400, 401, 404}, path
+            for mark in ("[core]", "refs/heads", "[project]", "--hash=sha256", ".PHONY", "Index of", "Directory listing"):
+                assert mark not in answer.text, (path, mark)
 
 
 def test_every_text_names_its_charset(instance: Instance, person: httpx.Client) -> None:
     page = person.get("/")
     script = page.text.partition('src="/assets/')[2].partition('"')[0] or page.text.partition('href="/assets/')[2].partition('"')[0]
     for path in ("/", "/login", "/gate.css", "/gate.js", "/metrics", "/docs", f"/assets/{script}"):
-        kind = person.get(path).headers["content-type"]
+        kind = person.get(path, follow_redirects=True).headers["content-type"]
         assert kind.startswith("text/"), (path, kind)
         assert "charset=utf-8" in kind.lower(), (path, kind)
     for path in ("/livez", "/openapi.json", "/api/v1/account", "/api/v1/nothing"):
