@@ -55,7 +55,11 @@ def test_a_page_that_keeps_its_word_passes(asvs: ModuleType, capsys: pytest.Capt
         ("1.1.1", GOOD["1.1.1"].replace(PROOF, "tests/conftest.py"), "1.1.1: says 'shown' and names no test"),
         ("1.1.1", GOOD["1.1.1"].replace("shown", "done"), "1.1.1: 'done' is none of shown, page, weaker, elsewhere"),
         ("1.1.2", GOOD["1.1.2"].replace("lie", "live"), "1.1.2: there is no docs/security.md#where-secrets-live"),
-        ("1.1.2", GOOD["1.1.2"].replace("docs/security.md#where-secrets-lie", "the page"), "1.1.2: says 'page' and names no heading of one"),
+        (
+            "1.1.2",
+            GOOD["1.1.2"].replace("docs/security.md#where-secrets-lie", "the page"),
+            "1.1.2: says 'page' and names no heading of one",
+        ),
         ("1.2.1", GOOD["1.2.1"].replace("half of it only, since the rest is large", PROOF), "1.2.1: says 'weaker' and not why"),
         ("1.2.2", GOOD["1.2.2"].replace("There is no such thing here.", ""), "1.2.2: says 'elsewhere' and not why"),
     ],
@@ -74,7 +78,9 @@ def test_the_page_in_docs_is_whole_and_every_level_has_its_number() -> None:
     assert len(check.IDS) == 253
     assert check.main([]) == 0
     text = (ROOT / "docs" / "asvs.md").read_text()
-    assert [sum(f"| {level} |" in line and line.count("|") == 6 and line[2].isdigit() for line in text.splitlines()) for level in ("L1", "L2")] == [
+    assert [
+        sum(f"| {level} |" in line and line.count("|") == 6 and line[2].isdigit() for line in text.splitlines()) for level in ("L1", "L2")
+    ] == [
         70,
         183,
     ]

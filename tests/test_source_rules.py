@@ -46,11 +46,22 @@ def broken(tree: ast.Module) -> list[str]:
     said = [f"runs text: {name}" for name in sorted(called(tree) & RUNS_TEXT)]
     said += [f"reads objects or XML: {name}" for name in sorted(imported(tree) & READS_OBJECTS_OR_XML)]
     for node in ast.walk(tree):
-        if isinstance(node, ast.keyword) and node.arg == "shell" and not (isinstance(node.value, ast.Constant) and node.value.value is False):
+        if (
+            isinstance(node, ast.keyword)
+            and node.arg == "shell"
+            and not (isinstance(node.value, ast.Constant) and node.value.value is False)
+        ):
             said.append("starts a shell")
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "hashlib" and node.attr in BROKEN_HASHES:
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "hashlib"
+            and node.attr in BROKEN_HASHES
+        ):
             said.append(f"a broken hash: {node.attr}")
-    said += [f"reads objects: {name}" for name in sorted(called(tree) & {"yaml.load", "yaml.full_load", "yaml.unsafe_load", "yaml.load_all"})]
+    said += [
+        f"reads objects: {name}" for name in sorted(called(tree) & {"yaml.load", "yaml.full_load", "yaml.unsafe_load", "yaml.load_all"})
+    ]
     return said + [f"starts a shell: {name}" for name in sorted(called(tree) & {"os.system", "os.popen", "subprocess.getoutput"})]
 
 

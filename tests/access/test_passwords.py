@@ -52,7 +52,9 @@ async def test_the_words_of_this_place_alone_are_no_password(passwords, guessed_
     check_new_password(Secret(f"{guessed_first} heron"))
 
 
-@pytest.mark.parametrize("typed", ["  heron lake  ", "HERON-lake", "heron\tlake\u00e9", "\U0001f40e" * 8, "x7" * 500 + "A", "20261127!?", "héron ✓ lac"])
+@pytest.mark.parametrize(
+    "typed", ["  heron lake  ", "HERON-lake", "heron\tlake\u00e9", "\U0001f40e" * 8, "x7" * 500 + "A", "20261127!?", "héron ✓ lac"]
+)
 async def test_a_password_counts_exactly_as_it_was_typed(passwords, typed):
     hashed = await passwords.hash(Secret(typed))
     assert await passwords.matches(hashed, Secret(typed))
