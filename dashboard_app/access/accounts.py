@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from dashboard_app.access.api_tokens import COMMAND_LINE, ApiTokens, checked_name, digest
 from dashboard_app.access.audit import Audit
 from dashboard_app.access.known import SESSION_IDLE
-from dashboard_app.access.passwords import Passwords, check_new_password, is_guessable
+from dashboard_app.access.passwords import Passwords, check_new_password, is_common
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import Conflict, InvalidInput, Refused
 from dashboard_app.model.secret import Secret
@@ -167,8 +167,8 @@ class Accounts(ApiTokens):
             await self.create_user(email, password, Role.ADMIN, by=SPILLWAY, may_be_common=True)
         except Conflict:
             return False  # another process was first
-        if is_guessable(password):
-            _LOG.warning("SPILLWAY_ADMIN_PASSWORD is one that is tried first; change it on /account")
+        if is_common(password):
+            _LOG.warning("SPILLWAY_ADMIN_PASSWORD is one of the most common passwords; change it on /account")
         return True
 
     async def first_run_link(self, base_url: str) -> str | None:

@@ -1,7 +1,6 @@
 """Passwords: the rule for a new one, and argon2 hashes made in two threads of their own, never on the loop."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
@@ -16,9 +15,6 @@ from dashboard_app.model.user import PASSWORD_LENGTHS
 
 MIN_LENGTH, MAX_LENGTH = PASSWORD_LENGTHS
 _THREADS = 2
-_OF_THIS_PLACE = re.compile("spillway|dashboard|database|postgresql|postgres|pgbouncer|admin|operator|viewer")
-"""What somebody who knows where a password is for would try first."""
-_NOT_A_LETTER = re.compile(r"[\W\d_]+")
 _MAX_WAITING = 16
 """Hashes under way or waiting; one more is refused. Each takes about 64 MiB and 50 ms."""
 
@@ -28,34 +24,20 @@ T = TypeVar("T")
 def check_new_password(password: Secret) -> None:
     """Return when `password` may be set. Raises InvalidInput with what is asked for.
 
-    Three rules: its length, that it is none of the 30,000 that people choose most, and that it is not made of this place's own words
-    and digits alone. What it is made of else is not prescribed.
+    Two rules: its length, and that it is none of the 30,000 that people choose most. What it is made of is not prescribed.
     """
     sentence = ""
     if not MIN_LENGTH <= len(password.reveal()) <= MAX_LENGTH:
         sentence = f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters."
     elif is_common(password):
         sentence = "This password is one of the most common ones. Choose another."
-    elif is_of_this_place(password):
-        sentence = "This password is made of words that are guessed first here. Choose another."
     if sentence:
         raise InvalidInput(sentence, ({"field": "password", "message": sentence},))
-
-
-def is_guessable(password: Secret) -> bool:
-    """True for a password that only the settings may bring."""
-    return is_common(password) or is_of_this_place(password)
 
 
 def is_common(password: Secret) -> bool:
     """True for one of the passwords that are tried first, in any case of its letters."""
     return password.reveal().lower() in _common()
-
-
-def is_of_this_place(password: Secret) -> bool:
-    """True when nothing but digits and signs is left without the words of this place: `Spillway-2026!`."""
-    letters = _NOT_A_LETTER.sub("", password.reveal().lower())
-    return bool(letters) and not _OF_THIS_PLACE.sub("", letters)
 
 
 @cache
@@ -77,7 +59,7 @@ class Passwords:
 
     async def hash(self, password: Secret, *, may_be_common: bool = False) -> Secret:
         """The hash to store. Raises InvalidInput for a password that may not be set."""
-        if not (may_be_common and is_guessable(password)):
+        if not (may_be_common and is_common(password)):
             check_new_password(password)
         return Secret(await self._in_thread(lambda: self._hasher.hash(password.reveal())))
 

@@ -44,14 +44,6 @@ async def test_a_common_password_is_refused_and_only_the_settings_may_bring_one(
         await passwords.hash(Secret("short"), may_be_common=True)
 
 
-@pytest.mark.parametrize("guessed_first", ["spillway", "Spillway-2026!", "dashboard_admin 1", "ViewerOperator"])
-async def test_the_words_of_this_place_alone_are_no_password(passwords, guessed_first):
-    with pytest.raises(InvalidInput, match="guessed first"):
-        check_new_password(Secret(guessed_first))
-    assert await passwords.hash(Secret(guessed_first), may_be_common=True)
-    check_new_password(Secret(f"{guessed_first} heron"))
-
-
 @pytest.mark.parametrize(
     "typed", ["  heron lake  ", "HERON-lake", "heron\tlake\u00e9", "\U0001f40e" * 8, "x7" * 500 + "A", "20261127!?", "héron ✓ lac"]
 )
