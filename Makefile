@@ -52,7 +52,7 @@ soak: ## full load for HOURS (2), with the slope of memory, tasks and descriptor
 	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
 	@$(BIN)/python -m load.soak --hours $(or $(HOURS),2)
 
-check: ## format, lint, types, layers, unfinished marks, docs/state.md, known faults, licences, secrets, insecure code
+check: ## format, lint, types, layers, unfinished marks, docs/state.md, docs/asvs.md, known faults, licences, secrets, insecure code
 	@$(SETUP) --dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -60,6 +60,7 @@ check: ## format, lint, types, layers, unfinished marks, docs/state.md, known fa
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/marks.py
 	$(BIN)/python tools/state_check.py
+	$(BIN)/python tools/asvs_check.py
 	$(BIN)/python tools/advisories.py
 	$(BIN)/python tools/licences.py
 	$(BIN)/python tools/secret_scan.py

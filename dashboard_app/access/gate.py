@@ -228,7 +228,7 @@ class Gate:
                 safe_host = host if self._hosts.allows(host) else "localhost"
                 wanted = visit.raw_security_headers(safe_host, is_https=self._is_https, page=self._scripts if is_page else None)
                 headers += [pair for pair in wanted if pair[0] not in given]
-                if is_page and b"cache-control" not in given:
+                if (is_page or is_api) and b"cache-control" not in given:
                     headers.append((b"cache-control", b"no-store"))
                 if is_api and self._hint is not None and b"x-throttle" not in given:
                     headers.append((b"x-throttle", self._hint().encode("latin-1")))

@@ -1,5 +1,6 @@
 """Round the API: who may call what, judged by method and path before anything is parsed. Denied unless a route names its action."""
 
+import logging
 from collections.abc import Callable
 
 from dashboard_app.access import visit
@@ -10,6 +11,7 @@ from dashboard_app.policy.permission import ACTIONS, denial, least_role
 from dashboard_app.policy.scopes import scope_of
 from dashboard_app.runtime.problem import ProblemResponse, problem
 
+_LOG = logging.getLogger(__name__)
 ActionOf = Callable[[str, str], str | None]
 
 
@@ -51,6 +53,7 @@ class Permit:
         refused = denial(principal, action)
         if refused is None:
             return None
+        _LOG.warning("%s refused to %s: %s", action, principal.name, refused.code)
         how = [("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope_of(action)}"')]
         headers = how if isinstance(refused, InsufficientScope) else []
         return problem(403, refused.code, refused.detail, instance=scope["path"], headers=headers)

@@ -118,7 +118,6 @@ class SignIn:
         try:
             password, agent = Secret(fields.get("password", "")), request.headers.get("user-agent", "")
             cookie = await self._identity.sign_in(email, password, request.scope[visit.ADDRESS], agent)
-            person = await self._identity.principal_for_cookie(f"{self._identity.cookie_name}={cookie}", guard_call=True)
         except SecondFactorNeeded as needed:
             return _html(200, code_page(self._environment, needed.ticket, next_path))
         except NotSignedIn as refused:
@@ -128,9 +127,7 @@ class SignIn:
             return await self._form(429, view, error=limited.detail, wait_s=math.ceil(limited.retry_after_s))
         except DatabaseUnavailable as away:
             return await self._form(503, view, error=away.detail, wait_s=math.ceil(away.retry_after_s))
-        if person is not None:
-            await self._note(request, person, "session.begin", person.name, "ok")
-        return self._with_cookie(_see_other(next_path), cookie)
+        return await self._enter(request, cookie, next_path)
 
     async def _second_step(self, request: Request, fields: Mapping[str, str]) -> Response:
         """The code after the password: sign in, or the form again; the first form when the password must be entered anew."""
@@ -138,7 +135,6 @@ class SignIn:
         agent = request.headers.get("user-agent", "")
         try:
             cookie = await self._identity.finish_sign_in(ticket, fields.get("code", "")[:100], request.scope[visit.ADDRESS], agent)
-            person = await self._identity.principal_for_cookie(f"{self._identity.cookie_name}={cookie}", guard_call=True)
         except NotSignedIn as refused:
             found = self._identity.ticket_email(ticket)
             await self._note(request, NOBODY, "session.begin", found or "(no ticket)", "refused")
@@ -150,8 +146,17 @@ class SignIn:
             answer = _html(status, code_page(self._environment, ticket, next_path, later.detail))
             answer.headers["Retry-After"] = str(math.ceil(later.retry_after_s))
             return answer
+        return await self._enter(request, cookie, next_path)
+
+    async def _enter(self, request: Request, cookie: str, next_path: str, *, by: str = "password") -> Response:
+        """Off to the page asked for with a new session; the one that this browser had ends."""
+        former: Principal | None = request.scope[visit.PRINCIPAL]
+        if former is not None:
+            await self._identity.sign_out(former.session_id)
+            await self._note(request, former, "session.end", former.name, "ok")
+        person = await self._identity.principal_for_cookie(f"{self._identity.cookie_name}={cookie}", guard_call=True)
         if person is not None:
-            await self._note(request, person, "session.begin", person.name, "ok")
+            await self._note(request, person, "session.begin", person.name, "ok", by=by)
         return self._with_cookie(_see_other(next_path), cookie)
 
     async def _to_provider(self, request: Request) -> Response:
@@ -164,10 +169,7 @@ class SignIn:
             return _no_provider()
 
         async def entered(request: Request, cookie: str, next_path: str) -> Response:
-            person = await self._identity.principal_for_cookie(f"{self._identity.cookie_name}={cookie}", guard_call=True)
-            if person is not None:
-                await self._note(request, person, "session.begin", person.name, "ok", by="oidc")
-            return self._with_cookie(_see_other(next_path), cookie)
+            return await self._enter(request, cookie, next_path, by="oidc")
 
         async def refused(request: Request, why: str) -> None:
             await self._note(request, NOBODY, "session.begin", why, "refused", by="oidc")

@@ -128,7 +128,7 @@ def security_headers(host: str, *, is_https: bool, page: tuple[str, ...] | None 
         "cross-origin-resource-policy": "same-origin",
         "permissions-policy": _NO_FEATURES,
     }
-    return {**headers, "strict-transport-security": "max-age=31536000"} if is_https else headers
+    return {**headers, "strict-transport-security": "max-age=31536000; includeSubDomains"} if is_https else headers
 
 
 def header(scope: Mapping[str, Any], name: bytes) -> str:

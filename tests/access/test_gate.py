@@ -81,7 +81,7 @@ async def test_behind_https_the_cookie_is_bound_to_the_host(fresh_database, sett
             answer = await client.post("/login", data=form, headers={"Origin": "https://dash.example"})
             assert answer.headers["set-cookie"].startswith("__Host-spillway_session=")
             assert "secure" in answer.headers["set-cookie"].lower()
-            assert answer.headers["strict-transport-security"] == "max-age=31536000"
+            assert answer.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
             assert (await client.get("/")).text.startswith("admin@example.org")
 
 
@@ -135,6 +135,47 @@ async def test_whoever_is_signed_in_needs_no_sign_in_page(parts):
         await sign_in(client)
         answer = await client.get("/login?next=//evil.example")
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+async def test_signing_in_again_gives_another_session_and_ends_the_one_before(parts):
+    async with visitor(parts) as client:
+        await sign_in(client)
+        former = client.cookies["spillway_session"]
+        await sign_in(client, Role.VIEWER)
+        assert client.cookies["spillway_session"] != former
+        assert (await client.get("/pool")).text.startswith("viewer@example.org ")
+        client.cookies.clear()
+        back = await client.get("/pool", headers={"Cookie": f"spillway_session={former}"})
+        assert back.headers["location"] == "/login?expired=1&next=/pool"
+    ended = [(row.actor, row.action) for row in await parts.audit.page(limit=3)][::-1]
+    assert ended == [("admin@example.org", "session.begin"), ("admin@example.org", "session.end"), ("viewer@example.org", "session.begin")]
+
+
+async def test_a_session_of_the_browsers_own_choice_is_never_taken_over(parts):
+    async with visitor(parts, Cookie="spillway_session=chosen-by-somebody.else") as client:
+        answer = await sign_in(client)
+        assert "chosen-by-somebody" not in answer.headers["set-cookie"]
+        secret, _, signature = answer.headers["set-cookie"].partition(";")[0].removeprefix("spillway_session=").partition(".")
+        assert len(secret) >= 43  # 256 bits as base64
+        assert signature
+
+
+async def test_the_password_fields_mask_and_leave_paste_and_managers_alone(parts):
+    async with visitor(parts) as client:
+        page = (await client.get("/login")).text
+        field = re.search(r'<input[^>]*name="password"[^>]*>', page)[0]
+        assert 'type="password"' in field
+        assert 'autocomplete="current-password"' in field
+        assert not re.search(r"\bon[a-z]+=|maxlength|readonly", field)
+        assert "paste" not in (await client.get("/gate.js")).text
+
+
+async def test_what_a_person_reads_is_kept_in_no_cache(parts):
+    async with visitor(parts) as client:
+        await sign_in(client)
+        for path in ("/", "/users", "/login", "/api/v1/users", "/scan/data-sources", "/metrics"):
+            assert (await client.get(path)).headers["cache-control"] == "no-store", path
+        assert "cache-control" not in (await client.get("/assets/a.js")).headers
 
 
 async def test_signing_out_ends_the_session_and_takes_the_cookie(parts):

@@ -56,6 +56,12 @@ async def test_wrong_password_and_unknown_email_are_told_alike_with_the_tries_le
     assert unknown.value.detail == "Email or password is not right. 8 tries left this minute."
 
 
+async def test_no_password_grows_old(parts):
+    parts.clock.tick(5 * 365 * 86_400)
+    await parts.identity.keep_up()
+    assert await parts.identity.principal_for_cookie(await parts.cookie())
+
+
 async def test_tries_end_for_one_address_and_not_for_another(fresh_database, settings_for):
     async with opened(fresh_database, settings_for(rate_limit_login="2/minute")) as parts:
         await parts.add_users()

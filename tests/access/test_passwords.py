@@ -44,6 +44,16 @@ async def test_a_common_password_is_refused_and_only_the_settings_may_bring_one(
         await passwords.hash(Secret("short"), may_be_common=True)
 
 
+@pytest.mark.parametrize(
+    "typed", ["  heron lake  ", "HERON-lake", "heron\tlake\u00e9", "\U0001f40e" * 8, "x7" * 500 + "A", "20261127!?", "héron ✓ lac"]
+)
+async def test_a_password_counts_exactly_as_it_was_typed(passwords, typed):
+    hashed = await passwords.hash(Secret(typed))
+    assert await passwords.matches(hashed, Secret(typed))
+    for altered in {typed.strip(), typed.swapcase(), typed[:72], typed[:-1], typed + " "} - {typed}:
+        assert not await passwords.matches(hashed, Secret(altered)), altered
+
+
 async def test_only_so_many_hashes_wait(passwords, monkeypatch):
     monkeypatch.setattr(passwords_module, "_MAX_WAITING", 2)
     results = await asyncio.gather(*(passwords.matches(None, Secret("x")) for _ in range(5)), return_exceptions=True)

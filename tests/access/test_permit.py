@@ -71,6 +71,15 @@ async def test_a_refusal_is_a_problem_document():
     assert (forbidden["code"], forbidden["detail"]) == ("forbidden", "This needs the admin role; you are a viewer.")
 
 
+async def test_a_refusal_of_somebody_known_is_in_the_log(caplog):
+    await call("POST", "/cleanup", Role.VIEWER)
+    assert [one.message for one in caplog.records] == ["pool.cleanup refused to ana: forbidden"]
+    caplog.clear()
+    await call("POST", "/cleanup")
+    await call("GET", "/status", Role.VIEWER)
+    assert caplog.records == []
+
+
 async def test_credentials_that_cannot_be_judged_now_are_503_and_open_calls_still_answer():
     answer = await call("GET", "/holders", unknown=True)
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "database_unavailable", "2")

@@ -51,9 +51,25 @@ async def test_with_an_app_a_password_alone_opens_nothing_and_each_code_counts_o
         await parts.identity.finish_sign_in(await ticket(parts), shown(key, parts.clock, 2), HERE)
 
 
+async def test_a_new_password_by_a_link_does_not_get_round_the_second_factor(parts):
+    key, _ = await enrolled(parts)
+    viewer = next(user for user in await parts.identity.list_users() if user.email == EMAIL)
+    before = await ticket(parts)
+    _, link = await parts.identity.password_link(viewer.id, by=BOSS)
+    await parts.identity.use_link(link.path.partition("token=")[2], Secret("another-good-one-5"))
+    parts.clock.tick(30)
+    with pytest.raises(NotSignedIn):  # a ticket is for the password that it was given for
+        await parts.identity.finish_sign_in(before, shown(key, parts.clock), HERE)
+    after = await ticket(parts, "another-good-one-5")
+    with pytest.raises(NotSignedIn):
+        await parts.identity.finish_sign_in(after, "000000", HERE)
+    assert await parts.identity.finish_sign_in(after, shown(key, parts.clock), HERE)
+
+
 async def test_a_recovery_code_lets_in_once_however_it_is_typed(parts):
     _, recovery = await enrolled(parts)
     assert len(set(recovery)) == 10
+    assert all(len(codes.normal(one)) * 5 >= 112 for one in recovery)  # base32: 5 bits a letter
     assert await parts.identity.finish_sign_in(await ticket(parts), f" {recovery[3].upper().replace('-', ' ')} ", HERE)
     with pytest.raises(NotSignedIn):
         await parts.identity.finish_sign_in(await ticket(parts), recovery[3], HERE)

@@ -78,6 +78,14 @@ async def test_a_link_shows_a_plain_form_sets_the_password_and_works_once(parts)
         assert entered.status_code == 303
 
 
+async def test_the_forms_ask_for_nothing_but_email_password_and_code(parts):
+    _, link = await parts.identity.invite("bo@example.org", Role.OPERATOR, by=BOSS)
+    async with visitor(parts) as client:
+        login, password = (await client.get("/login")).text, (await client.get(link.path)).text
+    assert set(re.findall(r'<(?:input|select|textarea)[^>]* name="(\w+)"', login)) == {"email", "password", "next"}
+    assert set(re.findall(r'<(?:input|select|textarea)[^>]* name="(\w+)"', password)) == {"email", "password", "token"}
+
+
 @pytest.mark.parametrize("way", ["get", "post"])
 async def test_while_the_database_is_away_a_link_says_so(parts, postgres, way):
     postgres.stop()

@@ -58,3 +58,20 @@ async def test_a_page_whose_socket_never_came_hears_of_the_end_of_its_session(ba
         await _watch(v, "vera@example.org", PASSWORD)
         await v.page.context.clear_cookies()
         await v.page.wait_for_url("**/login?expired=1&next=%2Fpool", timeout=GONE_MS)
+
+
+async def test_signing_out_leaves_no_words_of_the_house_in_the_browser(backend, visit):
+    async with visit(backend) as v:
+        await _watch(v, "vera@example.org", PASSWORD)
+        await v.open("/")
+        await expect(v.page.get_by_text("legacy-crm").first).to_be_visible()
+        cookie = next(one["value"] for one in await v.page.context.cookies() if one["name"] == "spillway_session")
+        await v.page.evaluate("""() => { const form = document.createElement('form'); form.method = 'post'; form.action = '/logout';
+            document.body.append(form); form.submit(); }""")
+        await v.page.wait_for_url("**/login?out=1", timeout=GONE_MS)
+        kept = await v.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+        shown = await v.page.content()
+        for word in ("vera@example.org", "legacy-crm", PASSWORD, cookie):
+            assert word not in kept
+            assert word not in shown
+        assert [one["name"] for one in await v.page.context.cookies() if one["name"] == "spillway_session"] == []

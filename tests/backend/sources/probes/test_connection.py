@@ -7,6 +7,7 @@ import pytest
 from dashboard_app.backend.sources.probes.connection import tls_context
 from dashboard_app.backend.sources.probes.target import Target, default_sslmode
 from dashboard_app.model.secret import Secret
+from dashboard_app.store.database import _context
 
 
 @pytest.fixture
@@ -71,3 +72,20 @@ def test_the_context_of_verify_full_trusts_the_machine_when_no_root_is_given():
 )
 def test_the_default_mode_is_safe_everywhere_but_on_loopback(host, mode):
     assert default_sslmode(host) == mode
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+def test_nothing_older_than_tls_1_2_is_spoken_to_anybody(mode):
+    target = Target("db.example", 5432, "postgres", "app", Secret(""), mode)
+    for context in (tls_context(target), _context(mode), ssl.create_default_context()):
+        assert context.minimum_version in {ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3}
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+def test_every_cipher_that_is_offered_is_a_sound_one(mode):
+    target = Target("db.example", 5432, "postgres", "app", Secret(""), mode)
+    for context in (tls_context(target), _context(mode), ssl.create_default_context()):
+        for cipher in context.get_ciphers():
+            assert cipher["strength_bits"] >= 128, cipher
+            assert not any(word in cipher["name"] for word in ("RC4", "DES", "NULL", "EXP", "MD5", "ADH", "AECDH")), cipher
+            assert cipher["protocol"] == "TLSv1.3" or cipher["kea"] in {"kx-ecdhe", "kx-dhe"}, cipher  # forward secrecy
