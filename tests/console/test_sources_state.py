@@ -111,6 +111,7 @@ async def test_recovery_is_announced(fake, root):
     fake.fail()
     await render(root, {})
     fake.down = None
+    fake.snapshot.touch()
     await render(root, {})
     shell = await root.get_state(ShellState)
     assert (shell.is_fallback, shell.announcement.startswith("Live again")) == (False, True)
