@@ -30,8 +30,9 @@ class Reading(Generic[Value]):
 
 
 class Snapshot:
-    """One per process, written by the loader and the polls. `version` grows with each change, `list_version` with one that may concern
-    sources, their healths, metrics and strips; bounded by the list of sources.
+    """One per process, written by the loader and the polls; bounded by the list of sources.
+
+    `version` grows with each change, `list_version` with one that may concern sources, their healths, metrics and strips.
     """
 
     def __init__(self, clock: Clock) -> None:

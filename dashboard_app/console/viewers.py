@@ -219,7 +219,11 @@ class Viewers:
             return version
         looked_at, found = self._looked.get(page, (None, _UNSEEN))
         if looked_at != version:
-            now = (self._news.get(page, 0), look())
+            try:
+                now = (self._news.get(page, 0), look())
+            except Exception:  # noqa: BLE001 - as for a push: one page's fault must not end the pushes of the others
+                _log.exception("a look at what page %s shows failed", page)
+                now = (version, _UNSEEN)
             found = found if found == now else now
             self._looked[page] = (version, found)
         return found

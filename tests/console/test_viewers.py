@@ -105,6 +105,17 @@ async def test_one_pages_fault_does_not_end_the_pushes_of_the_others(setup: Setu
     assert "a push to page broken failed" in caplog.text
 
 
+async def test_a_page_whose_look_fails_is_pushed_to_at_each_change(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
+    setup.viewers.bind(setup.app, {"sources": setup.render, "pool": setup.render}, looks={"pool": lambda: 1 // 0})
+    setup.viewers.watch("a", "pool")
+    setup.viewers.watch("b", "sources")
+    for _ in range(3):
+        setup.snapshot.touch()
+        await setup.clock.advance(0.5)
+    assert sorted(root for root, _ in setup.rendered) == ["a"] * 3 + ["b"] * 3
+    assert "a look at what page pool shows failed" in caplog.text
+
+
 def test_what_anybody_sees_comes_from_the_page_or_its_address() -> None:
     viewers = Viewers(Snapshot(ManualClock()), ManualClock())
     viewers.watch("a", "sources", {"visible": [1, 2]}, visible=[3])

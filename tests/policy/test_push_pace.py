@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard_app.policy.push_pace import REST_AT_MOST_S, SHARE, least_gap_s, rest_s
+from dashboard_app.policy.push_pace import REST_AT_MOST_S, SHARE, rest_s
 
 
 @pytest.mark.parametrize("spent_s", [0.001, 0.008, 0.1, 0.5])
@@ -17,8 +17,3 @@ def test_no_work_needs_no_rest_and_what_is_urgent_does_not_wait() -> None:
 
 def test_a_pause_of_the_process_is_not_paid_for_by_every_page() -> None:
     assert rest_s(60) == REST_AT_MOST_S
-
-
-def test_each_of_very_many_pages_is_pushed_to_less_often() -> None:
-    assert least_gap_s(1, 0.0008, 0.4) == pytest.approx(0.402)
-    assert least_gap_s(1000, 0.0008, 0.4) == pytest.approx(2.4)
