@@ -145,8 +145,8 @@ def _show(page: SourcesState, *, whole: bool = False, fresh: bool = False) -> No
     """Assign what changed: the words, the lanes, and the rows as a patch unless `whole` or other rows are on the page."""
     services, query = console(), page._query  # noqa: SLF001 - this page's own
     now = glance(services, fresh=fresh)
-    overview = listing.overview(services, query)
-    words_now = now.kept(query, lambda: _words(services, query, overview) | now.kept("lanes", lambda: _lanes(services)))
+    overview = now.kept(("overview", query), lambda: listing.overview(services, query))
+    words_now = now.kept(("words", query), lambda: _words(services, query, overview) | now.kept("lanes", lambda: _lanes(services)))
     take(page, page._given[0] if page._given else {}, words_now)  # noqa: SLF001 - as above
     page._given = (words_now,)  # noqa: SLF001 - as above
     _show_rows(page, services, overview, whole=whole)
