@@ -69,7 +69,7 @@ async def f16(stand: Stand, row: Row) -> None:
     row.expect(row.longest_wait_s <= 0.3, f"p95 of an event is {row.longest_wait_s * 1000:.0f} ms")
     row.expect(kb <= 400, f"{kb:.0f} kB a tab")
     row.say(f"{count} tabs hydrated in {hydrated:.1f} s, of which the server had no processor for {waited:.1f} s")
-    row.say(f"{ms:.0f} ms of it for a tab, pushes to the others included")
+    row.say(f"{ms:.0f} ms of a processor for a tab, pushes to the others included")
     row.say(f"{kb:.0f} kB a tab; {after // 1024} MB after they left, {before // 1024} MB before")
     row.say("longest wait: p95 of an event")
 
