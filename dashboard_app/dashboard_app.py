@@ -129,6 +129,8 @@ UNATTENDED = (
 OVER = delta_of(shell_state.ShellState, is_signed_out=True)
 """What makes an open page leave for the sign-in page."""
 _LOG = logging.getLogger(__name__)
+LOOKS = {"sources": sources_state.look, **dict.fromkeys(("account", "audit", "tokens", "users"), shell_state.look)}
+"""Pages that need no push while what they show of the console looks the same."""
 
 
 def _tell_of_failure(exception: Exception) -> EventSpec:
@@ -181,7 +183,7 @@ app.add_middleware(FittingArguments(), index=1)
 check_policies(POLICY)
 FrontendEventExceptionState.auto_reload_on_errors = []  # it reloads by a script that it sends, which the policy of content forbids
 app.register_lifespan_task(spillway.opened)
-spillway.console.viewers.bind(app, {name: _renderer(page) for name, page in PAGES.items()}, _is_signed_in)
+spillway.console.viewers.bind(app, {name: _renderer(page) for name, page in PAGES.items()}, _is_signed_in, LOOKS)
 
 
 def served() -> Any:

@@ -189,6 +189,7 @@ class Console:
         self.loader.visible = self.viewers.visible
         self.loader.is_watched = self.polls.is_watched = self.alert_poll.is_watched = lambda: self.viewers.count > 0
         self.viewers.on_first = self._watched
+        self.viewers.urgency = lambda: self.fallback() is not None
         self.snapshot.on_change(self._note_availability)
         self._connect_feed()
 

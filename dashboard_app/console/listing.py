@@ -25,7 +25,7 @@ class RowPatch:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything the list says that depends only on the snapshot's version, the query and the fallback; the same for all viewers."""
+    """Everything the list says that depends only on the sources in the snapshot, the query and the fallback; the same for all viewers."""
 
     order: tuple[int, ...]
     statuses: Mapping[int, HealthStatus]
@@ -38,9 +38,9 @@ class Overview:
 
 
 def overview(console: Any, query: rows.Query) -> Overview:
-    """The list as it is now; worked out once per version of the snapshot, however many watch (5 ms for 1,000 sources)."""
+    """The list as it is now; worked out once per change of the sources, however many watch (5 ms for 1,000 sources)."""
     fallback = console.fallback()
-    return _overview(console.snapshot, console.snapshot.version, query, fallback.since if fallback else None)
+    return _overview(console.snapshot, console.snapshot.list_version, query, fallback.since if fallback else None)
 
 
 @lru_cache(maxsize=64)
@@ -61,12 +61,6 @@ def _overview(snapshot: Any, _version: int, query: rows.Query, fallback_since: d
     )
 
 
-def page_rows(console: Any, source_ids: list[int]) -> list[SourceRow]:
-    """The rows of those sources as they are now."""
-    late_s = late_after_s(console)
-    return [_row(console, source_id, late_s) for source_id in source_ids if source_id in console.snapshot.sources]
-
-
 def late_after_s(console: Any) -> float:
     """The age past which a health is late."""
     last = console.loader.progress().last_round
@@ -79,8 +73,8 @@ def changed(before: Mapping[int, SourceRow], after: list[SourceRow]) -> list[Sou
     return [row for row in after if before.get(row.id) != row]
 
 
-def _row(console: Any, source_id: int, late_s: float) -> SourceRow:
-    """One source's row."""
+def row_of(console: Any, source_id: int, late_s: float) -> SourceRow:
+    """One source's row as it is now."""
     snapshot, now = console.snapshot, console.clock.monotonic()
     health, metrics = snapshot.health.get(source_id), snapshot.metrics.get(source_id)
     return source_row(

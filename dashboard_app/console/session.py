@@ -3,6 +3,7 @@
 Reflex state is never trusted: the principal is read anew from the session cookie of the socket for each event.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from dashboard_app.console.context import identity
@@ -26,3 +27,15 @@ def assign(state: Any, **values: object) -> int:
             setattr(state, name, value)
             changed += 1
     return changed
+
+
+def take(state: Any, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Set the vars of `after` whose value differs from `before`, which is what `state` was given last.
+
+    As `assign`, for what many pages show alike: it compares the plain values, which is much cheaper than to ask the state for each.
+    """
+    if before is after:
+        return
+    for name, value in after.items():
+        if name not in before or before[name] != value:
+            setattr(state, name, value)

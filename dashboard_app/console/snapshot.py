@@ -30,7 +30,10 @@ class Reading(Generic[Value]):
 
 
 class Snapshot:
-    """One per process, written by the loader and the polls. `version` grows with each change; bounded by the list of sources."""
+    """One per process, written by the loader and the polls; bounded by the list of sources.
+
+    `version` grows with each change, `list_version` with one that may concern sources, their healths, metrics and strips.
+    """
 
     def __init__(self, clock: Clock) -> None:
         """Nothing is known."""
@@ -38,6 +41,7 @@ class Snapshot:
         self._listeners: list[Callable[[], None]] = []
         self._own_recent: set[int] = set()
         self.version = 0
+        self.list_version = 0
         self.sources: dict[int, Source] = {}
         self.sources_at: float | None = None
         self.health: dict[int, Reading[Health]] = {}
@@ -89,12 +93,12 @@ class Snapshot:
         """Take over a fresh status of the pool; one that only says the same a second later is no change."""
         before, self.pool = self.pool, Reading(status, self._clock.monotonic())
         if before is None or _without_time(before.value) != _without_time(status):
-            self.touch()
+            self._tell()
 
     def set_throttling(self, config: ThrottlingConfig) -> None:
         """Take over a fresh throttling-config."""
         self.throttling = Reading(config, self._clock.monotonic())
-        self.touch()
+        self._tell()
 
     def set_alerts(self, alerts: tuple[ListedAlert, ...] | None) -> None:
         """Take over what fires; None: this server has no alerts. The same as a moment ago is no change."""
@@ -102,10 +106,15 @@ class Snapshot:
         self.alerts = None if alerts is None else Reading(alerts, self._clock.monotonic())
         self.are_alerts_offered = alerts is not None
         if before != (self.are_alerts_offered, alerts):
-            self.touch()
+            self._tell()
 
     def touch(self) -> None:
-        """Grow the version and tell the listeners; also for changes that are kept elsewhere (a breaker's move)."""
+        """Grow the versions and tell the listeners; also for changes that are kept elsewhere (a breaker's move)."""
+        self.list_version += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        """Something has changed, though nothing of a source."""
         self.version += 1
         for listener in self._listeners:
             listener()

@@ -1,5 +1,8 @@
 """Who is watching: hands changes to open pages, a few times a second, and drops who has gone. Pages out of sight get nothing.
 
+All pushes together take no more than their share of the event loop, in small slices: what people ask for goes first, and where very many
+pages are open each is pushed to less often. What many pages show alike is looked at once: a page that would show the same costs nothing.
+
 Reflex keeps what a page shows for STATE_KEPT_S after it was last asked for, here as long as its socket is open: what is gone is given back.
 """
 
@@ -14,6 +17,8 @@ import reflex as rx
 
 from dashboard_app.console.snapshot import Snapshot
 from dashboard_app.model.clock import Clock
+from dashboard_app.policy.push_pace import SLICE, rest_s
+from dashboard_app.runtime.own_time import OwnTime
 from dashboard_app.runtime.wake import Wake
 
 _log = logging.getLogger(__name__)
@@ -40,6 +45,11 @@ class PushApp(Protocol):
 
 Renderer = Callable[[Any, dict[str, Any]], Awaitable[None] | None]
 """How one page takes over changes: `render(root, params)` finds its states with `root.get_state` and assigns their vars."""
+Look = Callable[[], object]
+"""What differs from before when any open page of one name would show something else."""
+_UNSEEN = object()
+_HURRIED_ROUNDS = 2
+"""The round in which something urgent is found, and the next: whoever was pushed to before it was found is then, too."""
 
 
 @dataclass(slots=True)
@@ -52,6 +62,7 @@ class _Viewer:
     seen_version: int
     is_hidden: bool = False
     is_pushing: bool = False
+    seen_look: object = _UNSEEN
     visible: frozenset[int] = field(default_factory=frozenset)
 
 
@@ -63,6 +74,8 @@ class Viewers:
         self._snapshot, self._clock = snapshot, clock
         self._viewers: dict[str, _Viewer] = {}
         self._renderers: Mapping[str, Renderer] = {}
+        self._looks: Mapping[str, Look] = {}
+        self._looked: dict[str, tuple[int, object]] = {}
         self._app: PushApp | None = None
         self._is_valid: Callable[[str], Awaitable[bool]] | None = None
         self._news: dict[str, int] = {}
@@ -70,13 +83,27 @@ class Viewers:
         self._keep_at = 0.0
         self._bell = Wake(clock)
         self._pushes: set[asyncio.Task[None]] = set()
+        self._spent_s = 0.0
+        self._hurried_rounds = 0
+        self._urgent: tuple[int, object] = (0, None)
+        self.urgency: Callable[[], object] = lambda: None
+        """What every page must show soon: while it changes, pushes take all the time they need."""
         self.on_first: Callable[[], None] = lambda: None
         """Called when the first viewer comes."""
         snapshot.on_change(self._bell.ring)
 
-    def bind(self, app: PushApp, renderers: Mapping[str, Renderer], is_valid: Callable[[str], Awaitable[bool]] | None = None) -> None:
-        """Push through `app`, by the renderer of each page. `is_valid(session)` False: the viewer is dropped and gets nothing."""
-        self._app, self._renderers, self._is_valid = app, renderers, is_valid
+    def bind(
+        self,
+        app: PushApp,
+        renderers: Mapping[str, Renderer],
+        is_valid: Callable[[str], Awaitable[bool]] | None = None,
+        looks: Mapping[str, Look] | None = None,
+    ) -> None:
+        """Push through `app`, by the renderer of each page. `is_valid(session)` False: the viewer is dropped and gets nothing.
+
+        `looks`: for a page that has none each change of the snapshot counts.
+        """
+        self._app, self._renderers, self._is_valid, self._looks = app, renderers, is_valid, looks or {}
 
     def watch(
         self, client_token: str, page: str, params: Mapping[str, Any] | None = None, *, visible: Iterable[int] = (), session: str = ""
@@ -129,13 +156,13 @@ class Viewers:
         return frozenset().union(*(viewer.visible for viewer in self._viewers.values() if not viewer.is_hidden))
 
     async def run(self) -> None:
-        """Push changes for ever, at most four times a second to each page; a slow page delays only itself."""
+        """Push changes for ever, at most four times a second to each page and within the share of the loop; a slow page delays only itself."""
         try:
             while True:
                 await self._bell.wait(self._clock.monotonic() + _SWEEP_EVERY_S)
                 self._sweep()
                 await self._keep_states()
-                self._push_changes()
+                await self._push_changes()
                 await self._clock.sleep(PUSH_EVERY_S)
         finally:
             for push in self._pushes:
@@ -159,33 +186,84 @@ class Viewers:
         for token in list(self._app.event_namespace.token_to_sid):
             await self._app.state_manager.get_state(rx.BaseStateToken(ident=token, cls=rx.State))
 
-    def _push_changes(self) -> None:
-        """Start a push to every page that has not seen the newest version and is not being pushed to."""
+    async def _push_changes(self) -> None:
+        """One round: a push to every page that has not seen the newest version and is not being pushed to; a rest after each slice."""
+        in_slice = 0
         for token, viewer in list(self._viewers.items()):
-            version = self._version(viewer.page)
-            is_due = viewer.seen_version != version and not viewer.is_hidden and not viewer.is_pushing
-            if is_due and viewer.page in self._renderers:
-                viewer.seen_version, viewer.is_pushing = version, True
-                push = asyncio.create_task(self._push(token, viewer))
-                self._pushes.add(push)
-                push.add_done_callback(self._pushes.discard)
+            if not self._is_due(token, viewer):
+                continue
+            push = asyncio.create_task(self._push(token, viewer))
+            self._pushes.add(push)
+            push.add_done_callback(self._pushes.discard)
+            in_slice += 1
+            if in_slice == SLICE:
+                in_slice = 0
+                await self._rest()
+        await self._rest()
+        self._hurried_rounds = max(self._hurried_rounds - 1, 0)
+
+    def _is_due(self, token: str, viewer: _Viewer) -> bool:
+        """True when this page must be pushed to now; it then counts as up to date."""
+        version = self._version(viewer.page)
+        is_behind = viewer.seen_version != version and not viewer.is_hidden and not viewer.is_pushing
+        if not is_behind or viewer.page not in self._renderers or self._viewers.get(token) is not viewer:
+            return False
+        viewer.seen_version, before, viewer.seen_look = version, viewer.seen_look, self._look(viewer.page, version)
+        viewer.is_pushing = before is _UNSEEN or before != viewer.seen_look
+        return viewer.is_pushing
+
+    def _look(self, page: str, version: int) -> object:
+        """The look of all pages of this name; the version where they have none. The same object while it says the same."""
+        look = self._looks.get(page)
+        if look is None:
+            return version
+        looked_at, found = self._looked.get(page, (None, _UNSEEN))
+        if looked_at != version:
+            try:
+                now = (self._news.get(page, 0), look())
+            except Exception:  # noqa: BLE001 - as for a push: one page's fault must not end the pushes of the others
+                _log.exception("a look at what page %s shows failed", page)
+                now = (version, _UNSEEN)
+            found = found if found == now else now
+            self._looked[page] = (version, found)
+        return found
+
+    async def _rest(self) -> None:
+        """Let the loop do what else is due, for as long as the pushes since the last rest cost; hardly at all while something is urgent."""
+        if self._urgent[0] != self._snapshot.version:
+            before, self._urgent = self._urgent[1], (self._snapshot.version, self.urgency())
+            if self._urgent[1] != before:
+                self._hurried_rounds = _HURRIED_ROUNDS
+        await self._clock.sleep(0)
+        spent_s, self._spent_s = self._spent_s, 0.0
+        await self._clock.sleep(rest_s(spent_s, hurries=self._hurried_rounds > 0))
+
+    def _note_spent(self, seconds: float) -> None:
+        """Pushes were at work for so long."""
+        self._spent_s += seconds
 
     async def _push(self, token: str, viewer: _Viewer) -> None:
         """Let one page take over what changed."""
         try:
             async with asyncio.timeout(_PUSH_LIMIT_S):
-                if self._is_valid is not None and not await self._is_valid(viewer.session):
-                    self._viewers.pop(token, None)
-                    return
-                await self._render(token, viewer)
+                await OwnTime(self._take_over(token, viewer), self._clock.monotonic, self._note_spent)
         except TimeoutError:
             _log.warning("a push to a page took longer than %g s", _PUSH_LIMIT_S)
+            viewer.seen_look = _UNSEEN
         except Exception:  # noqa: BLE001 - the edge to pages: one page's fault must not end the pushes of the others
             _log.exception("a push to page %s failed", viewer.page)
+            viewer.seen_look = _UNSEEN
         finally:
             viewer.is_pushing = False
             if viewer.seen_version != self._version(viewer.page):
                 self._bell.ring()
+
+    async def _take_over(self, token: str, viewer: _Viewer) -> None:
+        """Bring the page up to date, unless whoever looks at it is signed out."""
+        if self._is_valid is not None and not await self._is_valid(viewer.session):
+            self._viewers.pop(token, None)
+        else:
+            await self._render(token, viewer)
 
     def _version(self, page: str) -> int:
         """Grows with each change that pages of this name show."""

@@ -50,6 +50,10 @@ class FakeSnapshot:
     are_alerts_offered: bool = True
     sources_at: float | None = 1000.0
 
+    @property
+    def list_version(self) -> int:
+        return self.version
+
     def touch(self) -> None:
         self.version += 1
 

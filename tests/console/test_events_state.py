@@ -128,6 +128,7 @@ async def test_the_header_says_how_news_comes(fake):
     shell = await root.get_state(ShellState)
     assert shell.feed.word.startswith("Polling every")
     fake.feed._went(is_up=True)
+    fake.snapshot.touch()
     await events_state.render(root, {})
     assert shell.feed.word == "Connected"
 

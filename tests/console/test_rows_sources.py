@@ -175,8 +175,8 @@ def test_the_list_is_worst_first_then_by_name_and_paused_ones_come_last():
 
 
 def test_order_is_kept_while_it_is_read():
-    assert listing.kept_order([3, 1, 2], [1, 2, 4]) == [1, 2, 4]
-    assert listing.kept_order([3, 1, 2], [1, 2, 3]) == [3, 1, 2]
+    assert listing.kept_order([3, 1, 2], [1, 2, 4]) == (1, 2, 4)
+    assert listing.kept_order([3, 1, 2], [1, 2, 3]) == (3, 1, 2)
 
 
 @pytest.mark.parametrize(

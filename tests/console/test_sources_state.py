@@ -7,8 +7,9 @@ import reflex as rx
 from reflex.istate.data import RouterData
 
 from dashboard_app.console import context
+from dashboard_app.console.glance import glance
 from dashboard_app.console.pages.shell_state import ShellState
-from dashboard_app.console.pages.sources_state import SourcesState, render
+from dashboard_app.console.pages.sources_state import SourcesState, look, render
 from dashboard_app.model.health import HealthStatus
 from tests.console.fake_console import ANA, VIC, FakeConsole, FakeIdentity, FakeReading
 
@@ -111,6 +112,7 @@ async def test_recovery_is_announced(fake, root):
     fake.fail()
     await render(root, {})
     fake.down = None
+    fake.snapshot.touch()
     await render(root, {})
     shell = await root.get_state(ShellState)
     assert (shell.is_fallback, shell.announcement.startswith("Live again")) == (False, True)
@@ -141,3 +143,27 @@ def change(fake, source_id, status):
     reading = fake.snapshot.health[source_id]
     fake.snapshot.health[source_id] = FakeReading(replace(reading.value, status=status), reading.received_mono)
     fake.snapshot.touch()
+
+
+async def test_an_open_list_looks_the_same_until_something_on_it_changes(fake):
+    before = look()
+    assert glance(fake, fresh=True).frame == before[0]
+    assert look() == before
+    fake.loader.in_flight = (9, 9)
+    glance(fake, fresh=True)
+    assert look() != before
+    before = look()
+    fake.snapshot.touch()
+    assert look() != before
+
+
+async def test_pages_that_are_brought_up_to_date_together_show_the_same_rows(fake, root):
+    other_root = rx.State(_reflex_internal_init=True)
+    page, other = await opened(root), await opened(other_root)
+    fake.snapshot.recent = dict.fromkeys(fake.snapshot.sources, "UUU")
+    fake.snapshot.touch()
+    await render(root, {})
+    await render(other_root, {})
+    assert page.patch.rows
+    assert [id(row) for row in page._shown] == [id(row) for row in other._shown]
+    assert page.patch == other.patch

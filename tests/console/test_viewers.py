@@ -11,6 +11,7 @@ import pytest
 from dashboard_app.console.snapshot import Snapshot
 from dashboard_app.console.viewers import STATE_KEPT_S, Viewers
 from dashboard_app.model.clock import ManualClock
+from dashboard_app.policy.push_pace import SHARE, SLICE
 from tests.console.running import KeptStates
 
 
@@ -104,6 +105,17 @@ async def test_one_pages_fault_does_not_end_the_pushes_of_the_others(setup: Setu
     assert "a push to page broken failed" in caplog.text
 
 
+async def test_a_page_whose_look_fails_is_pushed_to_at_each_change(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
+    setup.viewers.bind(setup.app, {"sources": setup.render, "pool": setup.render}, looks={"pool": lambda: 1 // 0})
+    setup.viewers.watch("a", "pool")
+    setup.viewers.watch("b", "sources")
+    for _ in range(3):
+        setup.snapshot.touch()
+        await setup.clock.advance(0.5)
+    assert sorted(root for root, _ in setup.rendered) == ["a"] * 3 + ["b"] * 3
+    assert "a look at what page pool shows failed" in caplog.text
+
+
 def test_what_anybody_sees_comes_from_the_page_or_its_address() -> None:
     viewers = Viewers(Snapshot(ManualClock()), ManualClock())
     viewers.watch("a", "sources", {"visible": [1, 2]}, visible=[3])
@@ -158,3 +170,88 @@ async def test_the_state_of_an_open_page_is_asked_for_well_within_the_time_that_
     await setup.clock.advance(STATE_KEPT_S)
     assert "a" not in asked
     assert "b" in asked
+
+
+PUSH_S = 0.01
+
+
+def opened(setup: Setup, count: int) -> list[str]:
+    """So many open pages; to bring one up to date keeps the loop busy for PUSH_S."""
+    tokens = [f"t{number}" for number in range(count)]
+
+    def render(root: Any, _params: dict[str, Any]) -> None:
+        setup.rendered.append((root, ""))
+        setup.clock.tick(PUSH_S)
+
+    setup.viewers.bind(setup.app, {"sources": render})
+    setup.app.event_namespace.token_to_sid = dict.fromkeys(tokens, "1")
+    for token in tokens:
+        setup.viewers.watch(token, "sources")
+    return tokens
+
+
+async def test_pushes_to_very_many_pages_keep_to_their_share_of_the_loop_and_reach_every_page(setup: Setup) -> None:
+    tokens = opened(setup, 200)
+    await setup.clock.advance(3)
+    began = setup.clock.monotonic()
+    while len(set(setup.app.tokens)) < len(tokens):
+        setup.snapshot.touch()
+        await setup.clock.advance(0.1)
+        took_s = setup.clock.monotonic() - began
+        assert len(setup.app.tokens) * PUSH_S <= SHARE * took_s + 2 * SLICE * PUSH_S
+    assert took_s < 1.1 * len(tokens) * PUSH_S / SHARE
+    assert setup.app.tokens == tokens  # each once, before anybody a second time
+
+
+async def test_few_pages_are_pushed_to_as_soon_as_ever(setup: Setup) -> None:
+    tokens = opened(setup, SLICE)
+    await setup.clock.advance(3)
+    setup.snapshot.touch()
+    await setup.clock.advance(0.01)
+    assert setup.app.tokens == tokens
+
+
+async def test_what_is_urgent_is_shown_by_every_page_at_once(setup: Setup) -> None:
+    is_away = False
+    setup.viewers.urgency = lambda: is_away
+    tokens = opened(setup, 200)
+    await setup.clock.advance(3)
+    setup.snapshot.touch()
+    await setup.clock.advance(1)  # most have not had this push yet
+    is_away = True
+    setup.app.tokens.clear()
+    setup.snapshot.touch()
+    began = setup.clock.monotonic()
+    while len(set(setup.app.tokens)) < len(tokens):
+        await setup.clock.advance(0.05)
+    assert setup.clock.monotonic() - began < 1.5 * len(tokens) * PUSH_S + 0.5  # at their share it would take 5 s
+
+
+async def test_a_page_that_would_show_the_same_is_not_pushed_to(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
+    look, fails = "this", False
+
+    def render(root: Any, _params: dict[str, Any]) -> None:
+        if fails:
+            raise ValueError("a page's fault")
+        setup.rendered.append((root, look))
+
+    async def changes() -> list[tuple[str, str]]:
+        setup.rendered.clear()
+        setup.snapshot.touch()
+        await setup.clock.advance(1)
+        return list(setup.rendered)
+
+    setup.viewers.bind(setup.app, {"sources": render}, looks={"sources": lambda: look})
+    setup.viewers.watch("a", "sources")
+    assert await changes() == [("a", "this")]  # what it shows since its load is not known
+    assert await changes() == []
+    look = "that"
+    assert await changes() == [("a", "that")]
+    look, fails = "else", True
+    assert await changes() == []
+    fails = False
+    assert await changes() == [("a", "else")]  # the failed push does not count
+    assert await changes() == []
+    setup.viewers.news("sources")
+    assert await changes() == [("a", "else")]
+    assert "a push to page sources failed" in caplog.text

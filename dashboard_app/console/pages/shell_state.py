@@ -1,17 +1,18 @@
 """The state of the frame that all pages share: who is signed in, the vitals of the header, the banner, the counts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import reflex as rx
 
-from dashboard_app.console import frame, words
+from dashboard_app.console import words
 from dashboard_app.console.context import console
+from dashboard_app.console.glance import glance
 from dashboard_app.console.rows import shell as rows
 from dashboard_app.console.rows.alerts import newest_id, news
 from dashboard_app.console.saved import keep
-from dashboard_app.console.session import assign, principal_of
+from dashboard_app.console.session import assign, principal_of, take
 from dashboard_app.model.errors import SpillwayError
 from dashboard_app.model.pool import Level
 from dashboard_app.model.user import Principal, Role
@@ -56,6 +57,8 @@ class ShellState(rx.State):
     _toasts_so_far: int = 0
     _away_since: datetime | None = None
     _alerts_seen: int | None = None
+    _given: tuple[Mapping[str, Any], ...] = ()
+    """What the frame was given last: in a tuple, for Reflex watches over whatever is in anything else."""
 
     @rx.event
     async def try_now(self) -> None:
@@ -68,7 +71,7 @@ class ShellState(rx.State):
             await console().try_now(principal)
         except SpillwayError as failure:
             self._say(words.told(failure), "warn")
-        fill(self)
+        fill(self, fresh=True)
 
     @rx.event
     async def undo(self, toast_id: int) -> None:
@@ -122,12 +125,14 @@ class ShellState(rx.State):
         self.toasts = rows.with_toast(list(self.toasts), toast)
 
 
-def fill(shell: ShellState) -> None:
-    """Bring the frame up to date with the console; only what changed is assigned, so only that is sent."""
-    values = frame.read(console())
+def fill(shell: ShellState, *, fresh: bool = False) -> None:
+    """Bring the frame up to date with the console; only what changed is assigned, so only that is sent. `fresh`: something was just done."""
+    now = glance(console(), fresh=fresh)
+    given: Mapping[str, Any] = shell._given[0] if shell._given else {}  # noqa: SLF001 - the frame's own
     was_fallback, was_emergency = shell.is_fallback, shell.level.word == Level.EMERGENCY
-    assign(shell, **values)
-    fallback = console().fallback()
+    take(shell, given, now.frame)
+    shell._given = (now.frame,)  # noqa: SLF001 - as above
+    fallback = now.fallback
     if was_fallback and fallback is None and shell._away_since is not None:  # noqa: SLF001 - the frame's own
         away_s = (console().clock.now() - shell._away_since).total_seconds()  # noqa: SLF001 - as above
         shell.announcement = f"Live again after {words.duration(round(away_s))}"
@@ -150,6 +155,11 @@ def _tell_of_alerts(shell: ShellState) -> None:
     newest = max(newest_id(reading.value), shell._alerts_seen or 0)  # noqa: SLF001 - as above
     if newest != shell._alerts_seen:  # noqa: SLF001 - as above
         shell._alerts_seen = newest  # noqa: SLF001 - as above
+
+
+def look() -> object:
+    """Differs when the frame of an open page would change; all that a page without a `look` of its own shows of the console."""
+    return glance(console()).frame_look
 
 
 async def enter(state: Any, page: str, params: dict[str, Any] | None = None, *, visible: Iterable[int] = ()) -> Principal | None:

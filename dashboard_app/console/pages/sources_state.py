@@ -1,11 +1,13 @@
 """The state of the source list. The URL is the only memory of filters: each change of it comes back through `load`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import reflex as rx
 
 from dashboard_app.console import listing, words
 from dashboard_app.console.context import console
+from dashboard_app.console.glance import glance
 from dashboard_app.console.listing import Overview, RowPatch
 from dashboard_app.console.pages.shell_state import ShellState, enter, fill
 from dashboard_app.console.rows.lanes import LaneRow, RoundRow, lane_row, round_row
@@ -18,7 +20,7 @@ from dashboard_app.console.rows.listing import (
     segments,
 )
 from dashboard_app.console.rows.sources import SourceRow
-from dashboard_app.console.session import assign, principal_of
+from dashboard_app.console.session import assign, principal_of, take
 from dashboard_app.model.errors import SpillwayError
 from dashboard_app.model.health import HealthStatus
 from dashboard_app.policy.permission import require
@@ -64,9 +66,11 @@ class SourcesState(rx.State):
 
     _query: Query = Query()
     _typed: str = ""
-    _order: list[int] = []  # noqa: RUF012 - as above
-    _sorted_as: dict[int, HealthStatus] = {}  # noqa: RUF012 - as above
-    _shown: dict[int, SourceRow] = {}  # noqa: RUF012 - as above
+    _order: tuple[int, ...] = ()
+    _sorted_as: tuple[Mapping[int, HealthStatus], ...] = ()
+    _shown: tuple[SourceRow, ...] = ()
+    _given: tuple[Mapping[str, Any], ...] = ()
+    """What the words were given last. All these are tuples, for Reflex watches over whatever is in anything else."""
 
     @rx.event
     async def load(self) -> None:
@@ -104,12 +108,12 @@ class SourcesState(rx.State):
             shell._say("A round is under way; this joins it" if joined else "A round has started")  # noqa: SLF001 - the frame's own way
         except SpillwayError as failure:
             shell._say(words.told(failure), "warn")  # noqa: SLF001 - as above
-        _show(self)
+        _show(self, fresh=True)
 
     def _sort(self) -> None:
         """Bring the order up to date and remember which states it was made by."""
         now = listing.overview(console(), self._query)
-        self._order, self._sorted_as = list(now.order), dict(now.statuses)
+        self._order, self._sorted_as = now.order, (now.statuses,)
 
 
 async def render(root: Any, _params: dict[str, Any]) -> None:
@@ -130,45 +134,69 @@ def _first_place(query: Query, total: int) -> int:
     return min((query.page - 1) * PAGE_ROWS, max(total - 1, 0) // PAGE_ROWS * PAGE_ROWS)
 
 
-def _show(page: SourcesState, *, whole: bool = False) -> None:
+def look() -> object:
+    """Differs when an open list would change, whatever its query is."""
+    services = console()
+    now = glance(services)
+    return (*now.frame_look, services.snapshot.list_version, now.kept("lanes", lambda: _lanes(services)))
+
+
+def _show(page: SourcesState, *, whole: bool = False, fresh: bool = False) -> None:
     """Assign what changed: the words, the lanes, and the rows as a patch unless `whole` or other rows are on the page."""
     services, query = console(), page._query  # noqa: SLF001 - this page's own
-    now, is_known = listing.overview(services, query), services.snapshot.sources_at is not None or bool(services.snapshot.sources)
+    now = glance(services, fresh=fresh)
+    overview = now.kept(("overview", query), lambda: listing.overview(services, query))
+    words_now = now.kept(("words", query), lambda: _words(services, query, overview) | now.kept("lanes", lambda: _lanes(services)))
+    take(page, page._given[0] if page._given else {}, words_now)  # noqa: SLF001 - as above
+    page._given = (words_now,)  # noqa: SLF001 - as above
+    _show_rows(page, services, overview, whole=whole)
+
+
+def _lanes(services: Any) -> dict[str, Any]:
+    """What stands above the list, whatever the query: how far the lanes are, and the limits."""
     progress = services.loader.progress()
-    assign(
-        page,
-        is_loading=not is_known,
-        is_first_run=is_known and not services.snapshot.sources,
-        verdict=now.verdict,
-        lede=now.lede,
-        health_lane=lane_row(progress.lanes["health"]),
-        metrics_lane=lane_row(progress.lanes["metrics"]),
-        last_round=round_row(progress.last_round),
-        pool_note=_pool_note(services),
-        states=segments(query),
-        state_counts=now.counts,
-        kinds=now.kinds,
-        environments=now.environments,
-        tags=now.tags,
-        sort=_sort_choice(query),
-    )
-    _show_rows(page, services, now, whole=whole)
+    return {
+        "health_lane": lane_row(progress.lanes["health"]),
+        "metrics_lane": lane_row(progress.lanes["metrics"]),
+        "last_round": round_row(progress.last_round),
+        "pool_note": _pool_note(services),
+    }
+
+
+def _words(services: Any, query: Query, now: Overview) -> dict[str, Any]:
+    """What is said about the list, and the filters."""
+    is_known = services.snapshot.sources_at is not None or bool(services.snapshot.sources)
+    return {
+        "is_loading": not is_known,
+        "is_first_run": is_known and not services.snapshot.sources,
+        "verdict": now.verdict,
+        "lede": now.lede,
+        "states": segments(query),
+        "state_counts": now.counts,
+        "kinds": now.kinds,
+        "environments": now.environments,
+        "tags": now.tags,
+        "sort": _sort_choice(query),
+    }
 
 
 def _show_rows(page: SourcesState, services: Any, now: Overview, *, whole: bool) -> None:
     """The rows of this page of the list, and the words at its foot."""
     query = page._query  # noqa: SLF001 - this page's own
-    page._order = kept_order(list(page._order), list(now.order))  # noqa: SLF001 - as above
+    if page._order != now.order:  # noqa: SLF001 - as above
+        page._order = kept_order(page._order, now.order)  # noqa: SLF001 - as above
     order = page._order  # noqa: SLF001 - as above
     first = _first_place(query, len(order))
-    rows = listing.page_rows(services, order[first : first + PAGE_ROWS])
-    shown = page._shown  # noqa: SLF001 - as above
+    rows = glance(services).rows(order[first : first + PAGE_ROWS])
+    shown = {row.id: row for row in page._shown}  # noqa: SLF001 - as above
     if whole or [row.id for row in rows] != list(shown):
         page.rows, page.patch = rows, RowPatch(page.patch.seq + 1, [])
     elif patch := listing.changed(shown, rows):
         page.patch = RowPatch(page.patch.seq + 1, patch)
-    page._shown = {row.id: row for row in rows}  # noqa: SLF001 - as above
-    moved = sum(1 for source_id, was in page._sorted_as.items() if now.statuses.get(source_id, was) is not was)  # noqa: SLF001 - as above
+    page._shown = tuple(rows)  # noqa: SLF001 - as above
+    sorted_as = page._sorted_as[0] if page._sorted_as else {}  # noqa: SLF001 - as above
+    is_moved = sorted_as is not now.statuses
+    moved = sum(1 for source_id, was in sorted_as.items() if now.statuses.get(source_id, was) is not was) if is_moved else 0
     assign(
         page,
         empty_words=no_match(query) if not order and services.snapshot.sources else "",

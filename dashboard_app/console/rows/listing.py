@@ -1,6 +1,6 @@
 """Which sources the list shows, in which order: filters from the URL, worst first, 50 a page. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 from urllib.parse import urlencode
@@ -131,10 +131,10 @@ def tags(sources: Iterable[Source], query: Query) -> list[Choice]:
     return _choices(there, query.tag, lambda word: query.href(tag=word))
 
 
-def kept_order(order: list[int], wanted: list[int]) -> list[int]:
+def kept_order(order: Sequence[int], wanted: Sequence[int]) -> tuple[int, ...]:
     """`order` as it is being read: what is gone drops out, what is new comes last. Nothing moves under a finger."""
     there, known = set(wanted), set(order)
-    return [source_id for source_id in order if source_id in there] + [source_id for source_id in wanted if source_id not in known]
+    return (*(source_id for source_id in order if source_id in there), *(source_id for source_id in wanted if source_id not in known))
 
 
 def no_match(query: Query) -> str:

@@ -147,6 +147,11 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / 100
 
 
+def kept_waiting_s(pid: int) -> float:
+    """How long a process's main thread, its event loop, was ready to run and had no processor, since it began: others' work, not its own."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 @contextlib.asynccontextmanager
 async def lag() -> AsyncIterator[Callable[[], float]]:
     """By how much this process's own loop was late at most, in the block: a busy machine is not the fault that is measured."""
