@@ -25,6 +25,7 @@ WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 390, "height": 844}
 PASSWORD = "correct-horse-battery-8"
 SETTLED = "document.fonts.status === 'loaded' && document.getAnimations().every((one) => one.playState !== 'running')"
+FADED = "document.querySelector(':is([role=menu], [role=dialog], [role=alertdialog])[data-state=closed]') === null"
 OVERFLOW = """[...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
 .map((one) => `${one.tagName} ${one.className}: ${one.innerText?.slice(0, 40)}`).slice(0, 5)"""
 TELL_OF_REFUSALS = """document.addEventListener("securitypolicyviolation",
@@ -139,7 +140,11 @@ def console(request: pytest.FixtureRequest, backend: Instance) -> Instance:
 
 
 async def violations(page: Page) -> list[object]:
-    """What axe finds against WCAG 2.2 A and AA on the page as it stands: the rule and the first place of each."""
+    """What axe finds against WCAG 2.2 A and AA on the page as it stands: the rule and the first place of each.
+
+    What is being closed still hides the page from readers until it has faded out: that is waited for.
+    """
+    await holds(page, FADED)
     found = await Axe().run(page, options={"runOnly": RULES, "resultTypes": ["violations"]})
     return [(one["id"], one["nodes"][0]["target"]) for one in found.response["violations"]]
 
