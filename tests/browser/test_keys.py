@@ -1,5 +1,6 @@
 """Everything by keyboard alone: the palette, the list of keys, the rows, the single keys and their switch, the way back of the focus."""
 
+import asyncio
 import re
 
 import pytest
@@ -53,6 +54,37 @@ async def test_the_palette_keeps_the_focus_and_gives_it_back(v):
     assert await focused(v, "document.activeElement.getAttribute('role')") == "combobox"
     await v.page.keyboard.press("Escape")
     await expect(opener).to_be_focused()
+
+
+async def test_a_change_elsewhere_on_the_page_leaves_the_choice_of_the_palette_alone(v):
+    await v.page.keyboard.press("Control+k")
+    options = v.page.get_by_test_id("palette").get_by_role("option")
+    await expect(options.first).to_have_attribute("aria-selected", "true")
+    await v.page.keyboard.press("ArrowDown")
+    await v.page.evaluate(
+        """() => { document.querySelector("main").append(document.createElement("i"));
+        return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))); }"""
+    )
+    await expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    await v.page.keyboard.type("legacy")
+    await expect(options.first).to_contain_text("legacy")
+    await expect(options.first).to_have_attribute("aria-selected", "true")
+
+
+async def test_a_palette_that_is_opened_before_the_page_has_loaded_is_filled_once_it_has(v):
+    may_load = asyncio.Event()
+
+    async def later(route):
+        await may_load.wait()
+        await route.continue_()
+
+    await v.page.route("**/assets/*.js", later)
+    await v.page.reload(wait_until="commit")
+    await v.page.get_by_test_id("palette-open").click()
+    await expect(v.page.get_by_test_id("palette")).to_be_visible()
+    await expect(v.page.get_by_test_id("palette").get_by_role("option")).to_have_count(0)
+    may_load.set()
+    await expect(v.page.get_by_test_id("palette").get_by_role("option").first).to_have_attribute("aria-selected", "true")
 
 
 async def test_a_dangerous_command_opens_its_dialog_and_runs_nothing(v, backend):
