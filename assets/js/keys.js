@@ -57,11 +57,13 @@
   const palette = () => document.getElementById("palette");
   const options = () => [...(palette()?.querySelectorAll("[role=option]") ?? [])];
   let chosen = 0;
+  let chosenFor = null; // the answer in which the choice was made
   let isEnterDue = false;
   const choose = (place) => {
     const all = options();
     const field = palette()?.querySelector("input");
     chosen = all.length ? (place + all.length) % all.length : 0;
+    chosenFor = answered();
     all.forEach((one, at) => {
       one.id = `hit-${at}`;
       one.setAttribute("aria-selected", at === chosen ? "true" : "false");
@@ -72,9 +74,11 @@
       all[chosen].scrollIntoView({ block: "nearest" });
     } else field.removeAttribute("aria-activedescendant");
   };
-  const isCurrent = () => {
-    const dialog = palette();
-    return dialog.querySelector("[role=listbox]").dataset.for === dialog.querySelector("input").value.trim();
+  const answered = () => palette()?.querySelector("[role=listbox]").dataset.for;
+  const isCurrent = () => answered() === palette().querySelector("input").value.trim();
+  const chooseAnew = () => {
+    // another answer begins at its first line; what changes elsewhere on the page moves no choice
+    if (answered() !== chosenFor || options()[chosen]?.getAttribute("aria-selected") !== "true") choose(0);
   };
   const take = () => {
     if (!isCurrent()) {
@@ -127,8 +131,17 @@
     if (!dialog || dialog.open) return;
     if (id === "palette") dialog.querySelector("input").value = "";
     isEnterDue = false;
+    chosenFor = null;
     document.querySelector(".menu:popover-open")?.hidePopover();
     dialog.showModal();
+    if (id === "palette" && !isReady()) askWhenReady();
+  };
+  // before the page has loaded, a press opens the palette but asks for nothing: it is pressed again then
+  const isReady = () => document.querySelector("[data-opens='palette']")?.dataset.ready === "true";
+  const askWhenReady = () => {
+    if (!palette()?.open) return;
+    if (isReady()) press("[data-opens='palette']");
+    else setTimeout(askWhenReady, 50);
   };
 
   // -- single keys
@@ -223,7 +236,7 @@
     placeStop();
     showSwitch();
     if (!palette()?.open) return;
-    choose(0);
+    chooseAnew();
     if (isEnterDue && isCurrent()) take();
   };
   const start = () => {

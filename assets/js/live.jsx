@@ -31,7 +31,7 @@ function write(entry, now) {
   const text = entry.template.replace("{}", words(entry, now));
   if (!entry.node.firstChild) entry.node.appendChild(document.createTextNode(""));
   if (entry.node.firstChild.nodeValue !== text) entry.node.firstChild.nodeValue = text;
-  const late = entry.late > 0 && now - entry.from > entry.late * 1000 ? "true" : "false";
+  const late = String(isLate(entry, now));
   if (entry.node.dataset.late !== late) entry.node.dataset.late = late;
 }
 
@@ -50,9 +50,12 @@ const watcher =
         }
       });
 
+const isLate = (entry, now) => entry.late > 0 && now - entry.from > entry.late * 1000;
+
+// What becomes late is rewritten in sight or not: it may be what brings a text into view, which must not show an old age for a frame.
 function tick() {
   const now = performance.now();
-  for (const entry of ticking) if (entry.isSeen) write(entry, now);
+  for (const entry of ticking) if (entry.isSeen || String(isLate(entry, now)) !== entry.node.dataset.late) write(entry, now);
 }
 
 function join(entry) {

@@ -25,6 +25,7 @@ WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 390, "height": 844}
 PASSWORD = "correct-horse-battery-8"
 SETTLED = "document.fonts.status === 'loaded' && document.getAnimations().every((one) => one.playState !== 'running')"
+FADED = "document.querySelector(':is([role=menu], [role=dialog], [role=alertdialog])[data-state=closed]') === null"
 OVERFLOW = """[...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
 .map((one) => `${one.tagName} ${one.className}: ${one.innerText?.slice(0, 40)}`).slice(0, 5)"""
 TELL_OF_REFUSALS = """document.addEventListener("securitypolicyviolation",
@@ -139,7 +140,11 @@ def console(request: pytest.FixtureRequest, backend: Instance) -> Instance:
 
 
 async def violations(page: Page) -> list[object]:
-    """What axe finds against WCAG 2.2 A and AA on the page as it stands: the rule and the first place of each."""
+    """What axe finds against WCAG 2.2 A and AA on the page as it stands: the rule and the first place of each.
+
+    What is being closed still hides the page from readers until it has faded out: that is waited for.
+    """
+    await holds(page, FADED)
     found = await Axe().run(page, options={"runOnly": RULES, "resultTypes": ["violations"]})
     return [(one["id"], one["nodes"][0]["target"]) for one in found.response["violations"]]
 
@@ -199,12 +204,31 @@ async def eventually(question: Callable[[], bool], timeout_s: float = 20) -> Non
         await asyncio.sleep(0.05)
 
 
-async def calm(instance: Instance) -> None:
-    """Return when the instance's pool is at NORMAL and its database answers."""
+def hold(instance: Instance, connections: int, kind: str = "leak") -> int:
+    """Take so many connections of the instance's pool, until they are given back (0); how many there were to be had.
 
-    def is_calm() -> bool:
+    Each is waited for a second only, so on a busy machine one call may get fewer; and the hold outlasts whatever a test does in it.
+    """
+    held = 0
+    with instance.client() as api:
+        for _ in range(5):
+            body = {"connections": connections - held, "seconds": 600, "kind": kind}
+            answer = api.post("/api/v1/drill/hold", json=body)
+            assert answer.status_code == httpx.codes.OK, answer.text
+            held += answer.json()["held"]
+            if held >= connections:
+                break
+    return held
+
+
+async def calm(instance: Instance) -> None:
+    """Give back what is held; return when the instance's pool is at NORMAL and its database answers."""
+
+    def says(**expected: str) -> bool:
         with instance.client() as api:
             status = api.get("/api/v1/health/database/status").json()
-        return status["throttling_level"] == "NORMAL" and status["status"] == "healthy"
+        return all(status[name] == value for name, value in expected.items())
 
-    await eventually(is_calm, 40)
+    await eventually(lambda: not says(status="unavailable"), 40)
+    hold(instance, 0)
+    await eventually(lambda: says(throttling_level="NORMAL", status="healthy"), 40)

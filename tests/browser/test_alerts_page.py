@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.backend.notify.parts import CANARY, listening
-from tests.browser.conftest import NARROW, PASSWORD, calm, eventually, fits
+from tests.browser.conftest import NARROW, PASSWORD, calm, eventually, fits, hold
 
 CRITICAL = "[data-testid=alert-row][data-severity=Critical]"
 
@@ -19,12 +19,6 @@ def _usage(backend, **params):
     return [item for item in items if item["id"] > since and item["rule"].startswith("Pool usage")]
 
 
-def _hold(backend, connections, kind="leak"):
-    with backend.client() as api:
-        answer = api.post("/api/v1/drill/hold", json={"connections": connections, "seconds": 60, "kind": kind})
-    assert answer.status_code == 200, answer.text
-
-
 async def test_a_full_pool_is_an_alert_within_seconds_it_is_acknowledged_and_after_the_cleanup_it_is_over_once(console, backend, visit):
     await calm(backend)
     await eventually(lambda: not _usage(backend, state="open"), 20)
@@ -32,7 +26,7 @@ async def test_a_full_pool_is_an_alert_within_seconds_it_is_acknowledged_and_aft
     async with visit(console) as v:
         await v.sign_in(path="/alerts")
         await expect(v.page.get_by_role("heading", level=1)).to_contain_text(re.compile("fire"))
-        _hold(backend, 28)
+        hold(backend, 28)
         row = v.page.locator(CRITICAL)
         await expect(row).to_contain_text("at or above 90 %")
         await expect(row).to_have_count(1)
@@ -58,7 +52,7 @@ async def test_undo_gives_it_back_and_a_silence_says_by_whom_and_why(backend, vi
     await calm(backend)
     async with visit(backend) as v:
         await v.sign_in(path="/alerts")
-        _hold(backend, 28, "query")
+        hold(backend, 28, "query")
         row = v.page.locator(CRITICAL)
         await expect(row).to_be_visible()
         await row.get_by_role("button", name="Acknowledge").click()
@@ -72,7 +66,6 @@ async def test_undo_gives_it_back_and_a_silence_says_by_whom_and_why(backend, vi
         await expect(row).to_contain_text(re.compile("Silenced by ana@example.org until .+: load test"))
         await row.get_by_role("button", name="End silence").click()
         await expect(row).to_have_count(0)
-    _hold(backend, 0)
     await calm(backend)
 
 

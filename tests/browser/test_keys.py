@@ -1,5 +1,6 @@
 """Everything by keyboard alone: the palette, the list of keys, the rows, the single keys and their switch, the way back of the focus."""
 
+import asyncio
 import re
 
 import pytest
@@ -9,7 +10,9 @@ from tests.browser.conftest import NARROW, PASSWORD, WIDE, all_read, calm, faces
 
 SHIFT = """
 window.moves = [];
-new PerformanceObserver((list) => list.getEntries().filter((one) => !one.hadRecentInput).forEach((one) => window.moves.push(
+// a message in the corner moves those above it: that is no part of the page
+const counts = (one) => !one.hadRecentInput && one.sources.some((part) => part.node && !part.node.closest?.(".toasts"));
+new PerformanceObserver((list) => list.getEntries().filter(counts).forEach((one) => window.moves.push(
   [one.value, one.sources.map((part) => `${part.node?.className}: ${part.previousRect.y} to ${part.currentRect.y}`)]
 ))).observe({ type: "layout-shift", buffered: true });
 """
@@ -53,6 +56,37 @@ async def test_the_palette_keeps_the_focus_and_gives_it_back(v):
     assert await focused(v, "document.activeElement.getAttribute('role')") == "combobox"
     await v.page.keyboard.press("Escape")
     await expect(opener).to_be_focused()
+
+
+async def test_a_change_elsewhere_on_the_page_leaves_the_choice_of_the_palette_alone(v):
+    await v.page.keyboard.press("Control+k")
+    options = v.page.get_by_test_id("palette").get_by_role("option")
+    await expect(options.first).to_have_attribute("aria-selected", "true")
+    await v.page.keyboard.press("ArrowDown")
+    await v.page.evaluate(
+        """() => { document.querySelector("main").append(document.createElement("i"));
+        return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))); }"""
+    )
+    await expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    await v.page.keyboard.type("legacy")
+    await expect(options.first).to_contain_text("legacy")
+    await expect(options.first).to_have_attribute("aria-selected", "true")
+
+
+async def test_a_palette_that_is_opened_before_the_page_has_loaded_is_filled_once_it_has(v):
+    may_load = asyncio.Event()
+
+    async def later(route):
+        await may_load.wait()
+        await route.continue_()
+
+    await v.page.route("**/assets/*.js", later)
+    await v.page.reload(wait_until="commit")
+    await v.page.get_by_test_id("palette-open").click()
+    await expect(v.page.get_by_test_id("palette")).to_be_visible()
+    await expect(v.page.get_by_test_id("palette").get_by_role("option")).to_have_count(0)
+    may_load.set()
+    await expect(v.page.get_by_test_id("palette").get_by_role("option").first).to_have_attribute("aria-selected", "true")
 
 
 async def test_a_dangerous_command_opens_its_dialog_and_runs_nothing(v, backend):
@@ -154,13 +188,29 @@ async def test_the_dialogs_of_the_frame_have_no_accessibility_findings(backend, 
             await v.page.keyboard.press("Escape")
 
 
+@pytest.fixture
+def still(backend):
+    """The fleet as it was last read: what a source says may move its row, and that is no part of a page's load."""
+
+    def change(seconds):
+        with backend.client() as api:
+            answer = api.patch("/api/v1/settings", json={"HEALTH_REFETCH_S": seconds, "METRICS_REFETCH_S": seconds})
+        assert answer.status_code == 200, answer.text
+
+    change(7200)
+    yield
+    change(None)
+
+
 @pytest.mark.parametrize("size", [None, *({"width": width, "height": 800} for width in (1280, 1024, 768)), NARROW])
-async def test_nothing_jumps_while_the_list_loads(backend, visit, size):
+async def test_nothing_jumps_while_the_list_loads(backend, still, visit, size):
     await calm(backend)
     async with visit(backend, size) as v:
         await v.sign_in()
+        await expect(v.page.get_by_test_id("source-card").nth(24)).to_be_attached()  # before, all of a part may have been read
+        await all_read(backend)
+        await v.open("/?sort=name")  # an order that is the same when the page loads again: it is kept only while the page is open
         await expect(v.page.get_by_test_id("source-card").nth(23)).to_be_attached()
-        await all_read(backend)  # a source whose state changes may change its place
         await v.page.add_init_script(SHIFT)
         await v.page.reload()
         await expect(v.page.get_by_test_id("source-card").nth(23)).to_be_attached()

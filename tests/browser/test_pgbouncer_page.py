@@ -29,7 +29,7 @@ async def pooler(backend):
         )
         for _ in range(3)
     ]
-    busy = [asyncio.create_task(session.execute("SELECT pg_sleep(60)")) for session in sessions]
+    busy = [asyncio.create_task(session.execute("SELECT pg_sleep(600)")) for session in sessions]
     body = {"name": NAME, "kind": "pgbouncer", "host": "127.0.0.1", "port": bouncer.port, "username": ADMIN, "password": PASSWORD}
     with backend.client() as api:
         source_id = api.post("/scan/data-sources", json=body).json()["id"]

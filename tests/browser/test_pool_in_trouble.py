@@ -6,14 +6,7 @@ from contextlib import nullcontext
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import PASSWORD, calm, eventually, make_known
-
-
-def _hold(backend, connections, kind="leak", seconds=60):
-    with backend.client() as api:
-        answer = api.post("/api/v1/drill/hold", json={"connections": connections, "seconds": seconds, "kind": kind})
-    assert answer.status_code == 200, answer.text
-    return answer.json()["held"]
+from tests.browser.conftest import PASSWORD, calm, eventually, hold, make_known
 
 
 def _suspected(backend):
@@ -27,13 +20,12 @@ async def test_a_full_pool_is_on_the_screen_within_two_seconds(console, backend,
         await v.sign_in(path="/pool")
         await expect(v.page.get_by_test_id("throttling-level")).to_have_text("NORMAL")
         took_s = []
-        while min(took_s, default=9) > 2 and len(took_s) < 3:  # this machine may be busy with something else for a moment
-            assert _hold(backend, 28, "query", seconds=30) == 28
+        while min(took_s, default=9) > 2 and len(took_s) < 6:  # this machine may be busy with something else for a moment
+            assert hold(backend, 28, "query") == 28
             began = time.monotonic()
             await expect(v.page.get_by_test_id("throttling-level")).to_have_text("EMERGENCY")
             took_s.append(time.monotonic() - began)
             await expect(v.page.get_by_test_id("fallback-banner")).to_have_count(0)
-            _hold(backend, 0)
             await calm(backend)
             await expect(v.page.get_by_test_id("throttling-level")).to_have_text("NORMAL")
     assert min(took_s) <= 2, took_s
@@ -43,7 +35,7 @@ async def test_a_full_pool_is_on_the_screen_within_two_seconds(console, backend,
 async def test_sign_in_dry_run_cleanup_and_audit_work_in_trouble(trouble, console, backend, visit):
     await calm(backend)
     make_known(console)
-    held = _hold(backend, 30)
+    held = hold(backend, 30)
     assert held >= 29
     surroundings = {"full": nullcontext, "frozen": backend.postgres_frozen, "stopped": backend.postgres_stopped}[trouble]
     with surroundings():

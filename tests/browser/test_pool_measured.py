@@ -4,16 +4,13 @@ import re
 
 from playwright.async_api import expect
 
-from tests.browser.conftest import NARROW, PASSWORD, calm, fits
-
-HOLD = "/api/v1/drill/hold"
+from tests.browser.conftest import NARROW, PASSWORD, calm, fits, hold
 
 
 async def test_an_operator_sees_who_fills_the_pool_in_an_order_that_the_address_keeps(console, backend, visit):
     await calm(backend)
-    with backend.client() as api:
-        for kind, connections in (("query", 12), ("leak", 3)):
-            assert api.post(HOLD, json={"connections": connections, "seconds": 40, "kind": kind}).json()["held"] == connections
+    for kind, connections in (("query", 12), ("leak", 3)):
+        assert hold(backend, connections, kind) == connections
     async with visit(console) as v:
         await v.sign_in(path="/pool")
         rows = v.page.locator(".hold .row:not(.head)")
@@ -27,8 +24,6 @@ async def test_an_operator_sees_who_fills_the_pool_in_an_order_that_the_address_
         await expect(v.page.get_by_role("columnheader", name="State", exact=True)).to_have_attribute("aria-sort", "ascending")
         await rows.first.get_by_text("Details").click()
         await expect(rows.first.locator(".dets")).to_contain_text("Holds._hold")
-        with backend.client() as api:
-            api.post(HOLD, json={"connections": 0})
     await calm(backend)
 
 

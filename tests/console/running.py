@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,30 @@ async def until(condition: Callable[[], object], *, within_s: float = 30.0) -> f
         assert watch.took_s < within_s, "the condition did not come true in time"
         await asyncio.sleep(0.02)
     return watch.took_s
+
+
+class Lateness:
+    """How late this loop ever was: the error of every arrival time that is taken on it."""
+
+    def __init__(self) -> None:
+        self.worst_s = 0.0
+
+    async def measure(self) -> None:
+        while True:
+            due = time.monotonic() + 0.005
+            await asyncio.sleep(0.005)
+            self.worst_s = max(self.worst_s, time.monotonic() - due)
+
+
+@contextlib.asynccontextmanager
+async def lateness() -> AsyncIterator[Lateness]:
+    measured = Lateness()
+    task = asyncio.create_task(measured.measure())
+    try:
+        yield measured
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

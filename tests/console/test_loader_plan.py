@@ -1,39 +1,11 @@
 """The batched plan against a stub over real sockets, at the default settings."""
 
-import asyncio
-import contextlib
 import itertools
-import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 
-from tests.console.running import KeptStates, console_on, until
+from tests.console.running import KeptStates, console_on, lateness, until
 from tests.console.stub_backend import Seen, StubBackend, running
-
-
-class Lateness:
-    """How late this loop ever was: the error of every arrival time that is taken on it."""
-
-    def __init__(self) -> None:
-        self.worst_s = 0.0
-
-    async def measure(self) -> None:
-        while True:
-            due = time.monotonic() + 0.005
-            await asyncio.sleep(0.005)
-            self.worst_s = max(self.worst_s, time.monotonic() - due)
-
-
-@contextlib.asynccontextmanager
-async def lateness() -> AsyncIterator[Lateness]:
-    measured = Lateness()
-    task = asyncio.create_task(measured.measure())
-    try:
-        yield measured
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def assert_planned(starts: list[float], size: int, stagger_s: float, delay_s: float, error_s: float) -> None:

@@ -15,7 +15,7 @@ from dashboard_app.model.errors import BreakerOpen, Forbidden
 from dashboard_app.model.pool import Level
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.settings import Settings
-from tests.console.running import KeptStates, console_on, until
+from tests.console.running import KeptStates, console_on, lateness, until
 from tests.console.stub_backend import StubBackend, running
 
 FAST = {
@@ -135,7 +135,8 @@ async def test_hung_sources_share_one_place_and_the_living_are_read_on(tmp_path:
         "health_retries": 1,
     }
     hung = {3, 7, 8, 12, 17, 20}
-    async with running(StubBackend(delay_s=0.01, hung=hung)) as stub, console_on(stub.url, tmp_path, **pace) as console:
+    stub = StubBackend(delay_s=0.01, hung=hung)
+    async with running(stub), console_on(stub.url, tmp_path, **pace) as console, lateness() as late:
         await until(lambda: console.loader.progress().lanes["health"].slow == len(hung), within_s=60)
         count = len(stub.of("health"))
         await until(lambda: len(stub.of("health")) > count + 60, within_s=60)
@@ -143,8 +144,8 @@ async def test_hung_sources_share_one_place_and_the_living_are_read_on(tmp_path:
         assert all(sum(seen.source_id == living for seen in later) >= 2 for living in set(range(1, 21)) - hung)
         asked_in_vain = [seen.at for seen in later if seen.source_id in hung]
         assert all(
-            after - before > 0.2 for before, after in itertools.pairwise(asked_in_vain)
-        )  # each waits 0.3 s for nothing, one at a time
+            after - before > 0.2 - late.worst_s for before, after in itertools.pairwise(asked_in_vain)
+        )  # each waits 0.3 s for nothing, one at a time; one that was seen late makes the next wait look shorter
         assert stub.peak["health"] <= 3
 
 

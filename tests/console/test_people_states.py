@@ -96,6 +96,20 @@ async def test_an_admin_adds_changes_and_locks_out(app):
         assert state.failure
 
 
+async def test_only_what_was_done_with_a_form_empties_it(app):
+    """A person may have begun to type before the page has loaded, or it loads again as its socket comes back."""
+    users = await app.page(UsersState, "/users")
+    await run(users, "sign_out", users.people[1].key)
+    assert users.turn == 0
+    await run(users, "add", {"email": "bo@example.org", "name": "Bo", "role": "operator"})
+    assert users.turn == 1
+    account = await app.page(AccountState, "/account")
+    await run(account, "load")
+    assert account.turn == 0
+    await run(account, "prove", {"password": PASSWORD})
+    assert (account.turn, account.failure, account.errors) == (1, "", {})
+
+
 async def test_an_admin_makes_a_token_once_and_revokes_it(app):
     state = await app.page(TokensState, "/tokens")
     assert (state.title, state.tokens) == ("No token is good", [])

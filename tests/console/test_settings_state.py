@@ -49,6 +49,14 @@ async def test_changes_gather_and_the_kept_value_typed_again_is_none(fake):
     assert (state.drafts, state.turn) == ({}, 1)
 
 
+async def test_a_page_that_loads_again_shows_no_text_that_does_not_count(fake):
+    state = await opened()
+    await run(state, "edit", "health_batch_size", "6")
+    turn = state.turn
+    await run(state, "load")
+    assert (state.drafts, state.turn) == ({}, turn + 1)
+
+
 async def test_a_value_out_of_its_range_is_said_at_its_field_and_cannot_be_reviewed(fake):
     state = await opened()
     await run(state, "edit", "breaker_recovery_s", "0.001")

@@ -168,11 +168,12 @@ async def demo_api(fresh_database: DatabaseAddress, settings_for: Callable[..., 
         yield made
 
 
-async def fill(api: Served, client: httpx.AsyncClient, kind: str = "leak") -> None:
-    """Take every connection of the pool; on a busy machine a hold may need more than its second."""
+async def fill(api: Served, client: httpx.AsyncClient, kind: str = "leak", count: int | None = None) -> None:
+    """Take every connection of the pool, or until `count` are out; on a busy machine a hold may need more than its second."""
+    wanted = api.guard.counts().capacity if count is None else count
     async with asyncio.timeout(20):
-        while (free := api.guard.counts().capacity - api.guard.counts().checked_out) > 0:
-            await client.post("/api/v1/drill/hold", json={"connections": free, "seconds": 60, "kind": kind})
+        while (missing := wanted - api.guard.counts().checked_out) > 0:
+            await client.post("/api/v1/drill/hold", json={"connections": missing, "seconds": 300, "kind": kind})
 
 
 async def until(claim: Callable[[], bool], timeout_s: float = 30.0) -> None:

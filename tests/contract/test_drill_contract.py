@@ -21,19 +21,26 @@ async def test_outside_the_demo_there_is_no_drill(api, path):
 @pytest.mark.parametrize(("kind", "state"), [("leak", "idle"), ("idle_in_transaction", "idle_in_transaction"), ("query", "query")])
 async def test_a_hold_takes_connections_past_admission_and_gives_them_back(demo_api, kind, state):
     async with demo_api.client() as client:
-        held = await client.post(HOLD, json={"connections": 5, "seconds": 0.3, "kind": kind})
-        assert held.json() == {"held": 5}
+        await fill(demo_api, client, kind, 5)
         holders = (await client.get("/api/v1/health/database/holders")).json()["items"]
         assert [one["state"] for one in holders] == [state] * 5
         assert {one["task"] for one in holders} == {f"drill {kind}"}
+        assert (await client.post(HOLD, json={"connections": 0})).json() == {"held": 0}
+        await until(lambda: demo_api.guard.counts().checked_out == 0)
+        assert (await client.post(HOLD, json={"connections": 1, "seconds": 0.3, "kind": kind})).json() == {"held": 1}
         await until(lambda: demo_api.guard.counts().checked_out == 0)
 
 
 async def test_a_hold_waits_a_second_at_most_and_says_how_many_it_got(demo_api):
     async with demo_api.client() as client:
-        assert (await client.post(HOLD, json={"connections": 4, "seconds": 30, "kind": "leak"})).json() == {"held": 4}
+        await fill(demo_api, client, count=6)
         with within(3):
-            assert (await client.post(HOLD, json={"connections": 4, "seconds": 30, "kind": "leak"})).json() == {"held": 2}
+            assert (await client.post(HOLD, json={"connections": 4, "seconds": 30, "kind": "leak"})).json() == {"held": 0}
+        assert (await client.post(HOLD, json={"connections": 0})).json() == {"held": 0}
+        await fill(demo_api, client, count=4)
+        said = (await client.post(HOLD, json={"connections": 4, "seconds": 30, "kind": "leak"})).json()
+        assert said == {"held": demo_api.guard.counts().checked_out - 4}
+        await fill(demo_api, client)
         assert (await client.get(STATUS)).json()["throttling_level"] == "EMERGENCY"
         refused = await client.get("/scan/data-sources")
         assert_problem(refused, 503, "database_unavailable")
@@ -65,7 +72,7 @@ async def test_a_cleanup_takes_a_hold_back_and_the_hold_ends_quietly(demo_api, k
 
 async def test_a_running_query_is_left_alone_and_ended_at_shutdown(demo_api):
     async with demo_api.client() as client:
-        await client.post(HOLD, json={"connections": 2, "seconds": 60, "kind": "query"})
+        await fill(demo_api, client, "query", 2)
         await client.post("/api/v1/health/database/force-cleanup")
         assert demo_api.guard.counts().checked_out == 2
     assert await demo_api.app.state.holds.release() == 2

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dashboard_app.backend.sources.probes import service
 from dashboard_app.model.breaker import BreakerState
 from dashboard_app.model.user import Role
 from tests.backend.api.test_bad_input import assert_problem
@@ -12,6 +13,12 @@ from tests.backend.sources.probes.served_guard import TOKEN, served_guard
 from tests.instance import free_port
 
 PATH = "/scan/data-sources"
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """Service and watcher run in this one process: on a busy machine both are late, and the limit of a look would measure that."""
+    monkeypatch.setattr(service, "READ_LIMIT_S", 20.0)
 
 
 def body(port: int, **over: Any) -> dict[str, Any]:

@@ -50,9 +50,13 @@ def choice(name: str, label: str, options: list[tuple[str, str]], error: rx.Var[
     )
 
 
-def submit(words: str, class_name: str = "btn primary") -> rx.Component:
-    """The button that sends a form. It waits until the page has loaded: loading takes what the last act came to off the screen."""
-    return rx.el.button(words, type="submit", class_name=class_name, disabled=~rx.State.is_hydrated)
+def submit(words: rx.Var[str] | str, class_name: str = "btn primary", **props: Any) -> rx.Component:
+    """The button that sends a form. It waits until the page has loaded.
+
+    Loading takes what the last act came to off the screen, and a form that is sent before the scripts are there leaves as a plain one:
+    its fields stand in the address then.
+    """
+    return rx.el.button(words, type="submit", class_name=class_name, disabled=~rx.State.is_hydrated, **props)
 
 
 def note(identifier: str, error: rx.Var[str], hint: rx.Var[str] | str = "") -> rx.Component:

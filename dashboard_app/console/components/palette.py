@@ -49,7 +49,7 @@ def palette_button() -> rx.Component:
         class_name="kbtn",
         title="Search or run: Ctrl K, ⌘ K on a Mac",
         on_click=PaletteState.show(_RECENT),
-        custom_attrs={"data-opens": "palette", "data-testid": "palette-open"},
+        custom_attrs={"data-opens": "palette", "data-testid": "palette-open", "data-ready": rx.State.is_hydrated},
     )
 
 

@@ -65,7 +65,6 @@ class AccountState(rx.State):
         refused = sentence_of(str(asked.get("oidc", "")), console().settings.oidc_name)
         assign(self, result="", failure=refused, errors={})
         self._forget_key()
-        self.turn += 1
         principal = await self._read()
         if "proved" in asked and principal is not None and is_proved(principal, console().clock.now()):
             self.result = _PROVED

@@ -6,6 +6,7 @@ from typing import Any
 import reflex as rx
 
 from dashboard_app.console.components.failed import failed
+from dashboard_app.console.components.fields import submit
 from dashboard_app.console.components.icons import icon, icon_of
 from dashboard_app.console.components.live import sentence
 from dashboard_app.console.components.refused import refused
@@ -33,7 +34,8 @@ class AuditState(rx.State):
     ranges: list[rows.RangeChoice] = []  # noqa: RUF012 - as above
     actor: str = ""
     action: str = ""
-    stamp: str = ""
+    stamp: str = "|"
+    """The filters that are in force: other ones start the fields anew."""
     older: str = ""
     export: str = ""
     newest: str = ""
@@ -200,7 +202,7 @@ def _filters() -> rx.Component:
     return rx.el.form(
         _field("actor", "Actor", "name or token", state.actor),
         _field("action", "Action", "pool.cleanup", state.action),
-        rx.el.button("Filter", type="submit", class_name="btn"),
+        submit("Filter", "btn"),
         rx.el.nav(rx.foreach(state.ranges, _range), class_name="seg sm2", custom_attrs={"aria-label": "Range"}),
         rx.cond((state.actor != "") | (state.action != ""), link("Clear filters", to="/audit", class_name="lnk"), rx.fragment()),
         on_submit=AuditState.filter_by,

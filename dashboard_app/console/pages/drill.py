@@ -3,6 +3,7 @@
 import reflex as rx
 
 from dashboard_app.console.components.every import every
+from dashboard_app.console.components.fields import submit
 from dashboard_app.console.components.icons import icon
 from dashboard_app.console.components.live import age
 from dashboard_app.console.components.refused import refused
@@ -50,10 +51,9 @@ def _card(kind: str, title: str, text: str, *fields: rx.Component) -> rx.Compone
         rx.el.div(*fields, class_name="drill-fields"),
         rx.cond(state.failed_kind == kind, rx.el.p(icon("octagon-x", 14), state.failure, class_name="failed", role="alert"), rx.fragment()),
         rx.el.div(
-            rx.el.button(
+            submit(
                 rx.cond(state.running == kind, _BUSY[kind], f"Start {kind}"),
-                type="submit",
-                class_name="btn",
+                "btn",
                 custom_attrs={"aria-busy": rx.cond(state.running == kind, "true", "false")},
             ),
             *_stop(kind),

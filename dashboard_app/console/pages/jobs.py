@@ -6,6 +6,7 @@ from dashboard_app.console.components.chart import live_chart
 from dashboard_app.console.components.dialog import actions, cancel_button, confirm
 from dashboard_app.console.components.every import every
 from dashboard_app.console.components.failed import failed
+from dashboard_app.console.components.fields import submit
 from dashboard_app.console.components.icons import icon, icon_of
 from dashboard_app.console.components.live import sentence
 from dashboard_app.console.components.refocus import refocus
@@ -140,7 +141,7 @@ def _filters() -> rx.Component:
             ),
             class_name="fld",
         ),
-        rx.el.button("Filter", type="submit", class_name="btn"),
+        submit("Filter", "btn"),
         on_submit=JobsState.filter_by,
         class_name="filters",
         role="search",

@@ -57,6 +57,8 @@ class SettingsState(rx.State):
         if principal is None:
             return
         self.is_refused = not allowed(principal.role, "settings.read")
+        if self.drafts:  # none counts from here on: the fields begin anew, too
+            self.turn += 1
         self._drop()
         _show(self)
 

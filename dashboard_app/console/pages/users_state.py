@@ -58,7 +58,6 @@ class UsersState(AdminList, rx.State):
         except SpillwayError as problem:
             assign(self, failure=f"The accounts could not be read. {words.told(problem)}", title="Accounts")
             return
-        self.turn += 1
         settings = console().settings
         assign(self, provider=settings.oidc_name, gives_roles=settings.oidc_role_claim is not None)
         assign(self, people=rows.user_rows(users, sessions, principal.user_id, tied), title=rows.users_title(users))
@@ -94,6 +93,7 @@ class UsersState(AdminList, rx.State):
         except SpillwayError as problem:
             self.failure = words.told(problem)
             return
+        self.turn += 1
         self.result = f"{user.email} can sign in as soon as a password is set."
         self._show(user, link.path)
         await self._read()

@@ -103,7 +103,7 @@ async def served() -> AsyncIterator[tuple[httpx.AsyncClient, Performance, list[t
             await asyncio.wait_for(stays.wait(), 5)
             yield b"last"
 
-        asyncio.get_running_loop().call_later(0.3, stays.set)
+        asyncio.get_running_loop().call_later(1.0, stays.set)
         return StreamingResponse(parts())
 
     routes = [Route("/items/{number}", item, methods=["GET", "PUT"]), Route("/breaks", breaks), Route("/hangs", hangs)]
@@ -149,4 +149,4 @@ async def test_a_stream_is_measured_to_its_first_byte(served) -> None:
     client, performance, _ = served
     assert (await client.get("/streams")).text == "firstlast"
     (row,) = performance.rows()
-    assert row["p99_ms"] < 250
+    assert row["p99_ms"] < 950  # the rest comes after a second

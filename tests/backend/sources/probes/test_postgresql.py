@@ -217,8 +217,8 @@ async def test_a_frozen_server_gives_a_plain_reason_within_the_limit_and_heals(p
 
 async def test_a_query_that_hangs_is_named_as_such(fresh_database, probe_on, monkeypatch):
     monkeypatch.setattr(postgresql, "health_statement", lambda _: "SELECT pg_sleep(30)")
-    finding = await probe_on(fresh_database).health(0.5)
-    assert finding.checks[0].message in {"No answer within 0.5 s at step query", "The query was stopped by its time limit"}
+    finding = await probe_on(fresh_database).health(2)  # the way to that step is long on a busy machine
+    assert finding.checks[0].message in {"No answer within 2 s at step query", "The query was stopped by its time limit"}
 
 
 async def test_a_size_that_takes_too_long_is_left_out_next_time(fresh_database, probe_on, monkeypatch):
@@ -226,8 +226,8 @@ async def test_a_size_that_takes_too_long_is_left_out_next_time(fresh_database, 
     slow = metrics_statement(18).replace("pg_database_size(current_database())", "length(pg_sleep(30)::text)")
     monkeypatch.setattr(postgresql, "metrics_statement", lambda _: slow)
     with pytest.raises(ProbeFailed):
-        await probe.metrics(0.5)
-    assert "size_bytes" not in await probe.metrics(2)
+        await probe.metrics(2)  # it must be the query that takes too long, not the way to it
+    assert "size_bytes" not in await probe.metrics(5)
 
 
 async def test_a_refusing_port_is_named(fresh_database, probe_on):

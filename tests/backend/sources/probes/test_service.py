@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -20,6 +19,7 @@ from dashboard_app.model.source import SourceKind, SourceSettings
 from dashboard_app.policy.health import fold, sentence
 from tests.backend.sources.conftest import until
 from tests.backend.sources.probes.served_guard import TOKEN, served_guard
+from tests.timing import within
 
 Build = Callable[..., ServiceProbe]
 
@@ -194,11 +194,11 @@ async def babbling(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 @pytest.mark.parametrize("behave", [silent, dripping])
 async def test_a_service_that_hangs_is_given_up_in_time(service_probe: Build, listener, behave) -> None:
-    port, began = await listener(behave), time.monotonic()
-    found = await service_probe(port).health(0.4)
-    assert time.monotonic() - began < 0.8
+    port = await listener(behave)
+    with within(2):  # most of the second is for the way to that step, which a busy machine makes long
+        found = await service_probe(port).health(1)
     assert found.timed_out
-    assert found.checks[0].message == "No answer within 0.4 s at step status"
+    assert found.checks[0].message == "No answer within 1 s at step status"
     with pytest.raises(ProbeFailed):
         await service_probe(port).metrics(0.2)
 
