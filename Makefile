@@ -40,7 +40,7 @@ load: ## load test against LOAD_URL and LOAD_TOKEN, or a demo of its own: Locust
 	@$(SETUP) --load && $(BIN)/python -m dashboard_app.frontend
 	@$(BIN)/python -m load
 
-faults: ## the fault matrix F1 to F26 on real instances, a quarter of an hour: make faults FAULTS="f06 claims jobs" for others
+faults: ## the fault matrix F1 to F26 on real instances, seven minutes: make faults FAULTS="f06 claims jobs" for others
 	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
