@@ -82,3 +82,13 @@ async def test_a_phone_reaches_every_page_by_the_bar_and_its_menu(backend, visit
             await more.get_by_role("link", name=name.title()).click()
             await expect(v.page.locator(f".shell[data-page='{name}']")).to_be_visible()
             await expect(more).to_be_hidden()
+
+
+async def test_on_a_phone_the_states_to_filter_by_have_the_width_of_the_page_and_choose(backend, visit):
+    async with visit(backend, NARROW) as v:
+        await v.sign_in()
+        states = v.page.get_by_role("navigation", name="State")
+        await expect(states.get_by_role("link", name="All")).to_be_visible()
+        assert (await states.bounding_box())["width"] > NARROW["width"] * 0.9
+        await states.get_by_role("link", name="Degraded").click()
+        await v.page.wait_for_url(f"{backend.url}/?status=degraded")
