@@ -24,7 +24,7 @@ from dashboard_app.runtime.breakers import Breakers
 from dashboard_app.runtime.live_settings import LiveSettings
 from dashboard_app.settings import LoadedSettings, Settings
 
-ANA = Principal(PrincipalKind.USER, "Ana Ruiz", Role.ADMIN, 1, "s1", datetime(2026, 1, 1, tzinfo=UTC))  # as a ManualClock begins: she has just signed in
+ANA = Principal(PrincipalKind.USER, "Ana Ruiz", Role.ADMIN, 1, "s1", datetime(2026, 1, 1, tzinfo=UTC))  # just now, to a ManualClock
 VIC = Principal(PrincipalKind.USER, "Vic Lee", Role.VIEWER, 2, "s2")
 
 
