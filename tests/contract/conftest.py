@@ -35,6 +35,7 @@ from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.runtime.breakers import Breakers
 from dashboard_app.settings import Settings
+from dashboard_app.store import database as store_database
 from dashboard_app.store.address import DatabaseAddress
 from dashboard_app.store.channels import ChannelStore
 from dashboard_app.store.database import APPLICATION_NAME, Database
@@ -44,6 +45,9 @@ from dashboard_app.store.migrations import migrate
 from dashboard_app.store.segments import SegmentLog
 from tests.backend.api.fakes import client_of
 from tests.conftest import PostgresForTests, a_database
+
+PATIENCE_S = 20.0
+PATIENT = {"timeout_s": PATIENCE_S, "command_timeout_s": PATIENCE_S}
 
 
 @dataclass
@@ -144,6 +148,17 @@ async def migrated(postgres: PostgresForTests) -> str:
     await migrate(database)
     await database.close()
     return address.database
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here it counts what is answered; where a machine with much else to do takes longer than the limits of the database, that is not it.
+
+    The limits are judged in tests/backend/guard and tests/faults.
+    """
+    monkeypatch.setattr(store_database.connect, "__kwdefaults__", store_database.connect.__kwdefaults__ | PATIENT)
+    monkeypatch.setattr(Database.on_control, "__defaults__", (PATIENCE_S,))
+    monkeypatch.setattr(Database.ping, "__defaults__", (PATIENCE_S,))
 
 
 @pytest.fixture

@@ -73,8 +73,8 @@ def test_the_whole_app_runs_through_a_transaction_pooler(pooled, postgres, tmp_p
         assert "pooler" in instance.cli("doctor")
     lines = instance.log.read_text().splitlines()
     told = [json.loads(line) for line in lines if line.startswith("{")]
-    asked_for = ("reclaim of checkout ", "suspected leak: checkout ")
-    troubles = [one["event"] for one in told if one["level"] != "info" and not one["event"].startswith(asked_for)]
+    asked_for = ("reclaim of checkout ", "suspected leak")  # the alert about them opens when the drill is held for a second
+    troubles = [one["event"] for one in told if one["level"] != "info" and not any(words in one["event"] for words in asked_for)]
     assert troubles == []
     assert "prepared statement" not in instance.log.read_text()
     assert "prepared statement" not in bouncer.log()
