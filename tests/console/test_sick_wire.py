@@ -40,7 +40,8 @@ async def sick_and_well_again(stub: StubBackend, console: Console, fault: str) -
     await until(lambda: console.breakers["api"].state is BreakerState.OPEN, within_s=60)
     tried, started = console.queue.figures().started_total, asyncio.get_running_loop().time()
     await until(lambda: console.queue.figures().started_total >= tried + 2, within_s=60)
-    assert asyncio.get_running_loop().time() - started >= 1.0, "a sick server is asked at most once per open interval"
+    waited_s = asyncio.get_running_loop().time() - started  # from when it was seen open, a little after it was
+    assert waited_s >= 0.8, "a sick server is asked at most once per open interval, and its second try"
     stub.fault = ""
     await until(lambda: console.fallback() is None, within_s=60)
 
