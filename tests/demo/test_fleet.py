@@ -63,7 +63,10 @@ async def test_each_source_is_as_planned_and_a_second_start_registers_nothing_tw
     down = {"billing-primary", "legacy-crm", "identity-staging", "crm-staging"}
     assert {name for name, status in found.items() if status is HealthStatus.UNHEALTHY} - {"warehouse"} == down
     assert found["geo-replica"] is HealthStatus.DEGRADED
-    assert sum(status is HealthStatus.HEALTHY for status in found.values()) >= 10  # of 20: a busy machine makes slow ones of some
+    for name in (name for name, status in found.items() if status in {HealthStatus.DEGRADED, HealthStatus.UNKNOWN}):
+        harbour.parts.probing.outdate(known[name].id)  # whom a busy machine made slow is read once more, alone
+        found[name] = (await harbour.parts.probing.health(known[name].id)).status
+    assert sum(status is HealthStatus.HEALTHY for status in found.values()) >= 16
     ports = {name: known[name].port for name in NAMES}
     await land(task)
     assert fleet.proxies["orders-primary"].weather.mode is Mode.PASS
