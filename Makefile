@@ -5,6 +5,8 @@ SETUP := $(PYTHON) tools/bootstrap.py
 ARGS ?= --help
 # Three workers keep two processors busy; where a run must not fail for want of one (CI), two are enough.
 WORKERS ?= $(if $(CI),2,3)
+# In CI a test that failed gets one more try, at most five in a worker, none where time is virtual; each is printed with what went wrong.
+ONCE_MORE := $(if $(CI),--reruns 1 --max-suite-reruns 5 --rerun-show-tracebacks --rerun-exclude-path tests/model --rerun-exclude-path tests/policy)
 # Compiled modules are kept: without them a start takes seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -31,7 +33,7 @@ cli: ## a command beside a running app or without one: make cli ARGS="user list"
 
 test: ## set up and run every test
 	@$(SETUP) --dev && $(BIN)/python -m dashboard_app.frontend
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report= --durations=25 $(PYTEST)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report= --durations=25 $(ONCE_MORE) $(PYTEST)
 	@$(BIN)/coverage report --include='dashboard_app/model/*,dashboard_app/policy/*' --fail-under=100
 
 bench: ## measure what Spillway costs and wins: make bench BENCH="guard_overhead" for some of them

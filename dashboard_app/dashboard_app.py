@@ -121,6 +121,7 @@ UNATTENDED = (
     "channels.read",
     "events_state.read",
     "events_state.again",
+    "palette_state.again",
     "shell_state.seen",
 )
 """What open pages read by themselves every few seconds."""

@@ -5,6 +5,7 @@
   const RECENT_AT_MOST = 12;
   const CHORD_MS = 1500;
   const PRESS_WITHIN_MS = 8000;
+  const AGAIN_MS = 2000;
 
   const stored = (name, fallback) => {
     try {
@@ -77,8 +78,11 @@
   const answered = () => palette()?.querySelector("[role=listbox]").dataset.for;
   const isCurrent = () => answered() === palette().querySelector("input").value.trim();
   const chooseAnew = () => {
-    // another answer begins at its first line; what changes elsewhere on the page moves no choice
-    if (answered() !== chosenFor || options()[chosen]?.getAttribute("aria-selected") !== "true") choose(0);
+    // another answer begins at its first line; in the same one the choice stays on its line, wherever that stands now
+    const all = options();
+    const place = answered() === chosenFor ? all.findIndex((one) => one.getAttribute("aria-selected") === "true") : -1;
+    if (place < 0) choose(0);
+    else if (place !== chosen || all.some((one, at) => one.id !== `hit-${at}`)) choose(place);
   };
   const take = () => {
     if (!isCurrent()) {
@@ -136,6 +140,10 @@
     dialog.showModal();
     if (id === "palette" && !isReady()) askWhenReady();
   };
+  // sources come and go, and change their state, while the palette is open
+  setInterval(() => {
+    if (palette()?.open && isReady() && isCurrent()) press("#palette-again");
+  }, AGAIN_MS);
   // before the page has loaded, a press opens the palette but asks for nothing: it is pressed again then
   const isReady = () => document.querySelector("[data-opens='palette']")?.dataset.ready === "true";
   const askWhenReady = () => {

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
+from dashboard_app.demo.plan import FLEET
 from tests.conftest import program
 from tests.instance import ADMIN_EMAIL, ADMIN_PASSWORD, PLAIN, Instance, running
 from tests.oidc_provider import RunningProvider, running_provider
@@ -121,7 +123,18 @@ def backend(tmp_path_factory: pytest.TempPathFactory, identity_provider: Running
     """One instance with its fleet and its drills, its own console in process; a viewer beside the admin."""
     with running(tmp_path_factory.mktemp("backend") / "data", **QUICK, **identity_provider.settings) as instance:
         instance.cli("user", "add", "vera@example.org", "--role", "viewer", stdin=PASSWORD)
+        _wait_at_sea(instance)
         yield instance
+
+
+def _wait_at_sea(instance: Instance) -> None:
+    """Return when the demo has registered its fleet beside the dashboard's own database: it does so after the start, one by one."""
+    end = time.monotonic() + 60
+    with instance.client() as api:
+        while api.get("/scan/data-sources").raise_for_status().json()["total"] <= len(FLEET):
+            assert time.monotonic() < end, "the fleet is not at sea after a minute"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                instance.process.wait(0.1)
 
 
 @pytest.fixture(scope="package")

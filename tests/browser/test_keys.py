@@ -73,6 +73,22 @@ async def test_a_change_elsewhere_on_the_page_leaves_the_choice_of_the_palette_a
     await expect(options.first).to_have_attribute("aria-selected", "true")
 
 
+async def test_an_open_palette_finds_a_source_that_comes_after_it_was_asked(v, backend):
+    await v.page.keyboard.press("Control+k")
+    palette = v.page.get_by_test_id("palette")
+    await v.page.keyboard.type("newcomer")
+    await expect(palette.get_by_text("Nothing fits 'newcomer'.")).to_be_visible()
+    with backend.client() as api:
+        body = {"name": "newcomer", "kind": "postgresql", "host": "127.0.0.1", "port": 1, "database": "d", "username": "u", "password": "p"}
+        made = api.post("/scan/data-sources", json=body).raise_for_status().json()
+        try:
+            await expect(palette.get_by_role("option")).to_have_count(1)
+            await expect(palette.get_by_role("option")).to_have_attribute("aria-selected", "true")
+            await expect(palette.get_by_role("option")).to_contain_text("newcomer")
+        finally:
+            api.delete(f"/scan/data-sources/{made['id']}").raise_for_status()
+
+
 async def test_a_palette_that_is_opened_before_the_page_has_loaded_is_filled_once_it_has(v):
     may_load = asyncio.Event()
 

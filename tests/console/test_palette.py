@@ -10,7 +10,7 @@ from dashboard_app.console import context
 from dashboard_app.console.components.icons import STATE_ICONS
 from dashboard_app.console.pages.palette_state import PaletteState
 from dashboard_app.console.pages.shell_state import ShellState
-from dashboard_app.console.rows.palette import COMMAND_ICONS, HITS_AT_MOST, LONGEST_TEXT, Hit, commands, found, source_hits
+from dashboard_app.console.rows.palette import COMMAND_ICONS, HITS_AT_MOST, LONGEST_TEXT, Hit, commands, found, in_place, source_hits
 from dashboard_app.model.health import HealthStatus
 from dashboard_app.model.user import Role
 from tests.console.fake_console import ANA, VIC, FakeConsole, FakeIdentity
@@ -132,6 +132,23 @@ async def test_it_opens_with_what_was_used_last_and_finds_as_typed(state):
     assert (names(state.hits), state.found_for) == (["orders-pooler"], "orders-pool")
     await run(state, "find", "z" * 5000)
     assert (state.hits, len(state.found_for)) == ([], LONGEST_TEXT)
+
+
+async def test_it_looks_again_for_the_same_text_and_what_it_shows_stays_in_its_place(state, fake):
+    await run(state, "find", "orders")
+    before = names(state.hits)
+    assert len(before) > 1
+    sources = fake.snapshot.sources
+    fake.snapshot.sources = {9001: replace(sources[1], id=9001, name="orders"), **sources}
+    await run(state, "again")
+    assert (names(state.hits), state.found_for) == ([*before, "orders"], "orders")
+    fake.snapshot.sources = {key: one for key, one in sources.items() if one.name != before[0]}
+    await run(state, "again")
+    assert names(state.hits) == before[1:]
+
+
+def test_hits_stay_where_they_are_shown_and_new_ones_come_below():
+    assert names(in_place(FLEET, ["3", "99", "0"])) == ["bold-pink", "orders-billing", "billing-primary", "ledger", "xbilling"]
 
 
 async def test_it_shows_nothing_to_who_is_signed_out(state, monkeypatch):

@@ -83,6 +83,7 @@ def palette() -> rx.Component:
             rx.el.p("Nothing fits '", PaletteState.found_for, "'.", class_name="pnone"),
             rx.fragment(),
         ),
+        rx.el.button(id="palette-again", type="button", hidden=True, tab_index=-1, on_click=PaletteState.again),
         rx.el.button(id="palette-refresh", type="button", hidden=True, tab_index=-1, on_click=PaletteState.refresh),
         id="palette",
         class_name="native pal",

@@ -1,4 +1,4 @@
-"""The state of the command palette: hits are read when it opens and when something is typed, and sent to nobody else."""
+"""The state of the command palette: hits are read when it opens, as something is typed and every two seconds, and sent to nobody else."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import reflex as rx
 
 from dashboard_app.console.context import console
 from dashboard_app.console.pages.shell_state import ShellState
-from dashboard_app.console.rows.palette import LONGEST_TEXT, RECENT_AT_MOST, Hit, commands, found, source_hits
+from dashboard_app.console.rows.palette import LONGEST_TEXT, RECENT_AT_MOST, Hit, commands, found, in_place, source_hits
 from dashboard_app.console.session import principal_of
 from dashboard_app.console.words import told
 from dashboard_app.model.errors import SpillwayError
@@ -16,6 +16,7 @@ from dashboard_app.policy.permission import require
 POLICY = {
     "palette_state.show": "sources.read",
     "palette_state.find": "sources.read",
+    "palette_state.again": "sources.read",
     "palette_state.refresh": "loader.refresh",
 }
 """Event handler → the action it needs."""
@@ -41,6 +42,16 @@ class PaletteState(rx.State):
         await self._find(text.strip()[:LONGEST_TEXT])
 
     @rx.event
+    async def again(self) -> None:
+        """Read the hits for the same text once more: an open palette shows sources that came meanwhile, and states as they are now.
+
+        What is there stays in its place, under the pointer; what is new comes below.
+        """
+        hits = in_place(await self._hits(self.found_for), [hit.id for hit in self.hits])
+        if hits != self.hits:
+            self.hits = hits
+
+    @rx.event
     async def refresh(self) -> None:
         """Start a round from wherever the palette was opened."""
         shell = await self.get_state(ShellState)
@@ -52,10 +63,14 @@ class PaletteState(rx.State):
             shell._say(told(failure), "warn")  # noqa: SLF001 - as above
 
     async def _find(self, text: str) -> None:
-        """Read the hits for `text`; nothing for who is signed out."""
-        principal = await principal_of(self)
-        self.hits = [] if principal is None else found(_all_hits(principal), text, self._recent)
+        """Show the hits for `text`."""
+        self.hits = await self._hits(text)
         self.found_for = text
+
+    async def _hits(self, text: str) -> list[Hit]:
+        """What fits `text`; nothing for who is signed out."""
+        principal = await principal_of(self)
+        return [] if principal is None else found(_all_hits(principal), text, self._recent)
 
 
 def _all_hits(principal: Principal) -> list[Hit]:

@@ -121,6 +121,12 @@ def found(hits: Iterable[Hit], text: str, recent: list[str], limit: int = HITS_A
     return [hit for *_, hit in sorted(ranked, key=lambda one: one[:3])[:limit]]
 
 
+def in_place(hits: Iterable[Hit], shown: Iterable[str]) -> list[Hit]:
+    """The hits in the order of the ids that are `shown`; those that are not come after them, as given."""
+    places = {hit_id: place for place, hit_id in enumerate(shown)}
+    return sorted(hits, key=lambda hit: places.get(hit.id, len(places)))
+
+
 def _source_hit(source: Source, status: HealthStatus, metrics: Mapping[str, Any]) -> Hit:
     """A source with its state and what its connections are."""
     look = theme.STATUS[status] if source.enabled else theme.PAUSED
