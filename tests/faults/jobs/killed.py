@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import multiprocessing
 import random
 import subprocess
 from collections import Counter
@@ -18,6 +17,7 @@ from dashboard_app.store.embedded import EmbeddedServer
 from tests.faults.jobs.book import Book, Outcome, backwards, made_jobs, own_server, prepare
 from tests.faults.jobs.worker import POINTS, TEN, TOLD, Task, work
 from tests.instance import url_of
+from tests.preloaded import FORKING
 
 _LONGEST_S = 0.6
 _ROOM = 1_000_000
@@ -32,8 +32,6 @@ class _Lane:
         self._server, self.folder, self._connection, self.outcome = server, folder, connection, outcome
         self._book = Book(jobs)
         self._number = 0
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["tests.faults.jobs.worker"])
 
     async def run(self, kill_after_s: float | None, seed: int, *, at_work: bool = False, **what: object) -> None:
         """One worker, killed after so many seconds (None: by itself, or not at all), and what it told until then.
@@ -42,8 +40,8 @@ class _Lane:
         """
         self._number += _ROOM
         task = Task(url_of(self._server.address()), self.folder, self._book.jobs, self._number, seed, **what)  # type: ignore[arg-type]
-        ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=work, args=(task, theirs))
+        ours, theirs = FORKING.Pipe(duplex=False)
+        process = FORKING.Process(target=work, args=(task, theirs))
         await asyncio.to_thread(process.start)
         theirs.close()
         is_replayed = asyncio.Event()
