@@ -9,7 +9,7 @@ from dashboard_app.console.words import NB
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import DatabaseUnavailable
 from dashboard_app.settings import Settings
-from tests.console.fake_console import ANA, FakeConsole, FakeIdentity
+from tests.console.fake_console import ANA, VIC, FakeConsole, FakeIdentity
 from tests.console.state_pages import opened_at, run
 
 
@@ -49,12 +49,20 @@ async def test_changes_gather_and_the_kept_value_typed_again_is_none(fake):
     assert (state.drafts, state.turn) == ({}, 1)
 
 
-async def test_a_page_that_loads_again_shows_no_text_that_does_not_count(fake):
+async def test_a_page_that_loads_again_keeps_what_is_being_changed_and_judges_it_anew(fake):
     state = await opened()
     await run(state, "edit", "health_batch_size", "6")
-    turn = state.turn
+    turn, state.errors, state.is_reviewing = state.turn, {"health_batch_size": "too high before"}, True
     await run(state, "load")
-    assert (state.drafts, state.turn) == ({}, turn + 1)
+    assert (state.drafts, state.turn, state.errors, state.is_reviewing) == ({"health_batch_size": "6"}, turn, {}, False)
+
+
+async def test_who_may_change_nothing_any_more_has_no_changes_when_the_page_loads_again(fake, monkeypatch):
+    state = await opened()
+    await run(state, "edit", "health_batch_size", "6")
+    monkeypatch.setattr(context._bound, "identity", FakeIdentity(VIC))
+    await run(state, "load")
+    assert (state.drafts, state.is_refused) == ({}, True)
 
 
 async def test_a_value_out_of_its_range_is_said_at_its_field_and_cannot_be_reviewed(fake):

@@ -120,12 +120,13 @@ def _number(row: rx.Var) -> rx.Component:
     return rx.fragment(
         rx.el.span(
             rx.el.input(
-                default_value=row.text,
+                default_value=SettingsState.drafts.get(row.field, row.text),
                 key=row.field + SettingsState.turn.to_string(),
                 class_name="in num",
                 input_mode="decimal",
                 auto_complete="off",
                 on_change=SettingsState.edit(row.field).debounce(250),
+                on_blur=SettingsState.edit(row.field),  # typing in the next field ends the wait of this one, without its event
                 custom_attrs=_named(row),
             ),
             rx.cond(row.unit != "", rx.el.i(row.unit), ""),
@@ -140,7 +141,7 @@ def _choice(row: rx.Var, words: rx.Var) -> rx.Component:
     return rx.fragment(
         rx.el.select(
             rx.foreach(words, lambda word: rx.el.option(word, value=word)),
-            default_value=row.text,
+            default_value=SettingsState.drafts.get(row.field, row.text),
             key=row.field + SettingsState.turn.to_string(),
             class_name="in",
             on_change=SettingsState.edit(row.field),

@@ -52,14 +52,16 @@ class SettingsState(rx.State):
 
     @rx.event
     async def load(self) -> None:
-        """Show the settings to an admin."""
+        """Show the settings to an admin, and what was being changed before the page loaded again or its socket was cut."""
         principal = await enter(self, "settings")
         if principal is None:
             return
         self.is_refused = not allowed(principal.role, "settings.read")
-        if self.drafts:  # none counts from here on: the fields begin anew, too
-            self.turn += 1
-        self._drop()
+        if self.drafts and allowed(principal.role, "settings.write"):
+            self.failure, self.is_reviewing = "", False
+            self._judge()
+        else:
+            self._drop()
         _show(self)
 
     @rx.event
