@@ -172,7 +172,7 @@ export function EventList({ first, tail, opened, opens, nothing, filtered, isLoa
         <p className={isFrozen ? "ef-told on" : "ef-told"} role="status" data-testid="events-state">
           {isFrozen ? (missed ? `Paused${why ? ` ${why}` : ""}. ${grouped(missed)} new` : `Paused${why ? ` ${why}` : ""}`) : rows.length ? "Newest on top" : ""}
         </p>
-        <button type="button" className="btn sm" data-key=" " data-testid="events-pause" title="Space" onClick={isFrozen ? resume : () => setPaused(true)}>
+        <button type="button" className="btn sm" data-key=" " data-testid="events-pause" title="Space" disabled={isLoading} onClick={isFrozen ? resume : () => setPaused(true)}>
           {isFrozen ? "Resume" : "Pause"}
           <kbd aria-hidden="true">Space</kbd>
         </button>

@@ -62,3 +62,18 @@ async def test_an_unknown_address_says_so_and_leads_back(backend, visit):
         assert await violations(v.page) == []
         await v.page.get_by_role("link", name="Back to sources").click()
         await expect(v.page.get_by_test_id("source-card").first).to_be_visible()
+
+
+IN_VAIN = """html => [...new DOMParser().parseFromString(html, "text/html").querySelectorAll("button")]
+.filter((one) => !one.disabled && !one.hidden && !one.closest("dialog, [popover], form[action]"))
+.filter((one) => !one.matches("[data-opens], [data-press], [data-single-keys], [popovertarget]")).map((one) => one.outerHTML)"""
+"""What is there to be pressed in a page as it is sent, and is no affair of the browser or of our own small scripts."""
+
+
+async def test_what_needs_the_server_cannot_be_pressed_before_a_page_has_loaded(backend, visit):
+    async with visit(backend) as v:
+        await v.sign_in()
+        for path in set(PATHS) - {"/sources/1"}:  # which scripts alone draw
+            sent = await (await v.page.request.get(f"{backend.url}{path}", headers={"Accept": "text/html"})).text()
+            assert "palette-open" in sent
+            assert await v.page.evaluate(IN_VAIN, sent) == [], path

@@ -135,7 +135,7 @@ def _log() -> rx.Component:
                     rx.cond(state.is_verifying, "Verifying…", "Verify"),
                     type="button",
                     class_name="btn",
-                    disabled=state.is_verifying,
+                    disabled=state.is_verifying | ~rx.State.is_hydrated,
                     title="Was a row changed, put in or taken out? Looks at the newest 100,000",
                     on_click=AuditState.verify,
                     custom_attrs={"data-testid": "verify-audit"},

@@ -75,6 +75,7 @@ def _stop(kind: str) -> tuple[rx.Component, ...]:
         rx.cond(state.stopping == kind, "Stopping…", f"Stop {kind}"),
         type="button",
         class_name="btn",
+        disabled=~rx.State.is_hydrated,
         on_click=DrillState.stop(kind),
         custom_attrs={"aria-busy": rx.cond(state.stopping == kind, "true", "false")},
     )

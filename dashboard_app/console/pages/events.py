@@ -99,7 +99,13 @@ def _filters() -> rx.Component:
         ),
         rx.dropdown_menu.root(
             rx.dropdown_menu.trigger(
-                rx.el.button(rx.el.span("Type: ", chosen), icon("chevron-down", 14), type="button", class_name="btn sel")
+                rx.el.button(
+                    rx.el.span("Type: ", chosen),
+                    icon("chevron-down", 14),
+                    type="button",
+                    class_name="btn sel",
+                    disabled=~rx.State.is_hydrated,
+                )
             ),
             rx.dropdown_menu.content(rx.foreach(state.types, _type), class_name="menu-list"),
         ),

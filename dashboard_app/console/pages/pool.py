@@ -102,7 +102,7 @@ def _button(words: tuple[str, str], icon_name: str, refused: rx.Var[str], busy: 
         rx.cond(is_busy, words[1], words[0]),
         rx.cond(refused != "", rx.el.span(". ", refused, class_name="unseen"), ""),
         type="button",
-        disabled=refused != "",
+        disabled=(refused != "") | ~rx.State.is_hydrated,
         title=refused,
         custom_attrs=attributes,
         **props,
