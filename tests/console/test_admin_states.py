@@ -151,6 +151,15 @@ async def test_a_hold_that_is_stopped_gives_everything_back(fake):
     assert _texts(state)[-1] == "stopped: every held connection is given back"
 
 
+async def test_a_server_that_fails_no_more_is_tried_at_once_though_it_had_named_a_later_time(fake):
+    state = await _page(DrillState, "/drill")
+    await run(state, "start", {"drill": "fail", "seconds": "60"})
+    fake.fail()
+    assert fake.breakers["api"].reading().retry_in_s > 0
+    await run(state, "stop", "fail")
+    assert fake.breakers["api"].reading().retry_in_s == 0
+
+
 async def test_a_drill_whose_time_is_over_ends_by_itself(fake):
     state = await _page(DrillState, "/drill")
     await run(state, "start", {"drill": "fail", "seconds": "60"})

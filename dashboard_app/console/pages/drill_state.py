@@ -80,6 +80,8 @@ class DrillState(rx.State):
         try:
             principal = await self._admin()
             await console().backend.drill(principal=principal, kind=kind, body=rows.stop_body(kind))
+            if kind == "fail":
+                await console().try_now(principal)  # the server had said that it is away for longer
         except SpillwayError as failure:
             async with self:
                 assign(self, stopping="", failed_kind=kind, failure=failure.detail)
