@@ -44,9 +44,10 @@ from dashboard_app.model.errors import DatabaseUnavailable
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.policy.batching import BatchLimits
-from dashboard_app.runtime.breakers import Breakers, NamedBreaker
+from dashboard_app.runtime.breakers import Breakers
 from dashboard_app.runtime.loop_watch import LoopWatch
 from dashboard_app.runtime.memory import Shedding
+from dashboard_app.runtime.named_breaker import NamedBreaker
 from dashboard_app.runtime.steady_clock import SteadyClock
 from dashboard_app.runtime.supervisor import Supervisor
 from dashboard_app.settings import LoadedSettings, Settings

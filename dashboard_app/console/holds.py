@@ -18,7 +18,8 @@ from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import InvalidInput, SpillwayError, TryLater
 from dashboard_app.model.user import Principal
 from dashboard_app.policy.permission import require, require_proof
-from dashboard_app.runtime.breakers import Breakers, NamedBreaker
+from dashboard_app.runtime.breakers import Breakers
+from dashboard_app.runtime.named_breaker import NamedBreaker
 from dashboard_app.runtime.wake import Wake
 from dashboard_app.runtime.whole_file import replace_file
 

@@ -11,7 +11,7 @@ from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import SpillwayError
 from dashboard_app.model.pool import Level, PoolHealth
 from dashboard_app.model.user import Principal, PrincipalKind, Role
-from dashboard_app.runtime.breakers import NamedBreaker
+from dashboard_app.runtime.named_breaker import NamedBreaker
 from dashboard_app.runtime.wake import Wake
 
 _log = logging.getLogger(__name__)
