@@ -51,9 +51,10 @@ from dashboard_app.runtime.named_breaker import NamedBreaker
 from dashboard_app.runtime.steady_clock import SteadyClock
 from dashboard_app.runtime.supervisor import Supervisor
 from dashboard_app.settings import LoadedSettings, Settings
+from dashboard_app.store.address_provider import address_provider
 from dashboard_app.store.channels import ChannelStore
 from dashboard_app.store.database import APPLICATION_NAME, Database
-from dashboard_app.store.embedded import address_provider, of_settings
+from dashboard_app.store.embedded import of_settings
 from dashboard_app.store.events import EventStore
 from dashboard_app.store.jobs import JobStore
 from dashboard_app.store.migrations import migrate
