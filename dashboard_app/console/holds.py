@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from dashboard_app.console.client.backend import AuditBook
+from dashboard_app.console.client.acts import AuditBook
 from dashboard_app.model.breaker import HELD_STATES, BreakerState, Hold
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import InvalidInput, SpillwayError, TryLater
