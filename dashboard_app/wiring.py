@@ -34,7 +34,7 @@ from dashboard_app.backend.jobs.service import Jobs
 from dashboard_app.backend.jobs.updater import Updater
 from dashboard_app.backend.notify.assembly import build_channels, courier_rule
 from dashboard_app.backend.sources.assembly import build_sources
-from dashboard_app.backend.sources.probing import metric_units
+from dashboard_app.backend.sources.open_probes import metric_units
 from dashboard_app.console import context
 from dashboard_app.console.api.routes import build_routes
 from dashboard_app.console.console import Console, breaker_limits

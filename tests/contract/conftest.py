@@ -28,7 +28,7 @@ from dashboard_app.backend.jobs.updater import Updater
 from dashboard_app.backend.notify.assembly import build_channels
 from dashboard_app.backend.notify.channels import Channels
 from dashboard_app.backend.sources.assembly import SourceParts, build_sources
-from dashboard_app.backend.sources.probing import metric_units
+from dashboard_app.backend.sources.open_probes import metric_units
 from dashboard_app.model.breaker import BreakerLimits
 from dashboard_app.model.clock import SystemClock
 from dashboard_app.model.user import Principal, PrincipalKind, Role
