@@ -17,7 +17,7 @@ import pybreaker
 from benchmarks.harness.table import Table
 from dashboard_app.model.breaker import BreakerLimits, RateLimits
 from dashboard_app.model.clock import SystemClock
-from dashboard_app.runtime.breakers import NamedBreaker
+from dashboard_app.runtime.named_breaker import NamedBreaker
 
 ROUNDS = 40
 CALLS = 5_000

@@ -157,7 +157,7 @@ async def _is_signed_in(cookie: str) -> bool:
 def _around(pages: Any) -> Any:
     """All that stands in front of Reflex; asked for when every page and handler is there."""
     scripts = frontend.scripts_of_build()
-    return spillway.around(pages, addresses=ADDRESSES, farewell=farewell(OVER), scripts=scripts, handlers=registered())
+    return spillway.entrance.around(pages, addresses=ADDRESSES, farewell=farewell(OVER), scripts=scripts, handlers=registered())
 
 
 spillway = wiring.build(load_settings())
@@ -189,4 +189,4 @@ spillway.console.viewers.bind(app, {name: _renderer(page) for name, page in PAGE
 
 def served() -> Any:
     """What the one port serves: Reflex with everything in it, and calls of the API past its layers."""
-    return spillway.in_front_of(app())
+    return spillway.entrance.in_front_of(app())

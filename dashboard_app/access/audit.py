@@ -3,8 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -15,18 +14,15 @@ from uuid import UUID, uuid4
 from sqlalchemy.exc import DBAPIError
 
 from dashboard_app.access.audit_chain import AuditChain
-from dashboard_app.access.audit_words import clean_text, masked_details, payload_of, row_of
+from dashboard_app.access.audit_journal import BEGUN, AuditJournal
+from dashboard_app.access.audit_words import clean_text, masked_details
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import DatabaseUnavailable, SpillwayError
 from dashboard_app.model.user import Principal
 from dashboard_app.store.audit import AuditFilter, AuditRow, AuditStore
 from dashboard_app.store.database import Database
-from dashboard_app.store.journal import Journal
-
-__all__ = ["Audit", "AuditRow", "masked_details"]
 
 _LOG = logging.getLogger(__name__)
-JOURNAL_FOLDER = "audit-journal"
 WAIT_FOR_TABLE_S = 0.4
 """How long `record` waits for the row to be in the table; after that it is in the journal, which is as good."""
 RETRY_S = 1.0
@@ -34,9 +30,6 @@ MAX_WAITING = 20_000
 """Rows that may wait for the database; when as many wait, an act that must be recorded is refused."""
 _BATCH = 500
 _RECENT = 1_000
-BEGUN = "begun"
-"""The result of an act under way. It is on disk only: a process that dies leaves it to the next, which writes it as UNKNOWN."""
-UNKNOWN = "unknown"
 
 
 class Audit:
@@ -47,9 +40,7 @@ class Audit:
         self._database = database
         self._store = AuditStore(database)
         self._clock = clock
-        self._journal = Journal(data_dir / JOURNAL_FOLDER)
-        self._disk = ThreadPoolExecutor(1, thread_name_prefix="audit-journal")
-        self._is_open = False
+        self._journal = AuditJournal(data_dir)
         self.chain = AuditChain(self._store, data_dir)
         self._waiting: dict[UUID, AuditRow] = {}
         self._begun: dict[UUID, AuditRow] = {}
@@ -180,8 +171,7 @@ class Audit:
             self._drain.cancel()
             await asyncio.wait({self._drain}, timeout=WAIT_FOR_TABLE_S)
         await self._note_head()
-        await asyncio.get_running_loop().run_in_executor(self._disk, self._journal.close)
-        self._disk.shutdown(wait=False)
+        await self._journal.close()
 
     def _row(
         self, principal: Principal, action: str, target: str, result: str, *, request_id: str, details: Mapping[str, object] | None
@@ -241,26 +231,14 @@ class Audit:
         return list(islice((row for row in reversed(self._recent) if wanted.takes(row)), limit))
 
     async def _open(self) -> None:
-        """Open the journal once and take its rows in; a disk that refuses leaves the table alone to rely on."""
-        if self._is_open:
-            return
-        try:
-            entries = await asyncio.get_running_loop().run_in_executor(self._disk, self._journal.open)
-        except OSError:
-            return
-        self._is_open = True
-        for payload in entries.values():
-            row = row_of(payload)
-            self._waiting[row.uuid] = replace(row, result=UNKNOWN) if row.result == BEGUN else row
+        """Open the journal once and take its rows in."""
+        for row in await self._journal.open():
+            self._waiting[row.uuid] = row
 
     async def _append(self, row: AuditRow) -> bool:
         """True when the row is on disk."""
         await self._open()
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._disk, self._journal.append, row.uuid.hex, payload_of(row))
-        except OSError:
-            return False
-        return True
+        return await self._journal.append(row)
 
     async def _try_to_write(self, limit_s: float) -> None:
         """Return when all that waits is written, or after `limit_s`; at once while the database is known to be away."""
@@ -288,17 +266,9 @@ class Audit:
             for row in written:
                 self._waiting.pop(row.uuid, None)
             self._recent.extend(written)
-            await self._forget(written)
+            await self._journal.forget(written)
 
     def _set_aside(self, row: AuditRow) -> None:
         """Leave a row that the table refuses in the journal, where a person finds it, so that it holds up no other."""
         del self._waiting[row.uuid]
         _LOG.error("the audit table refuses row %s; it stays in the journal", row.uuid)
-
-    async def _forget(self, rows: Sequence[AuditRow]) -> None:
-        """Drop written rows from the journal; when the disk refuses they are written again one day, to no effect."""
-        keys = [row.uuid.hex for row in rows]
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._disk, self._journal.forget, keys)
-        except OSError:
-            return

@@ -37,7 +37,7 @@ class Identity(Remembered):
         is_https = (settings.public_url or "").startswith("https://")
         self.cookie_name = "__Host-spillway_session" if is_https else "spillway_session"
         self.cookie_is_secure = is_https
-        self._checker = Checker(clock, lambda: self._is_reachable, self.mark_database, self._tell_watchers)
+        self._checker = Checker(clock, lambda: self._is_reachable, self.mark_database, self._watchers.tell)
 
     # -- who asks -------------------------------------------------------------------------------------------------------------
 

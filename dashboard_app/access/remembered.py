@@ -20,6 +20,7 @@ from dashboard_app.access.passwords import Passwords
 from dashboard_app.access.second_factor import SecondFactor
 from dashboard_app.access.timekeeper import CARRIED_AT_MOST, Timekeeper
 from dashboard_app.access.vault import Vault
+from dashboard_app.access.watchers import Watchers
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import DatabaseUnavailable
 from dashboard_app.model.user import Principal, PrincipalKind
@@ -62,20 +63,15 @@ class Remembered(Federated):
         self._refreshed_mono: float | None = None
         self._are_carried = False
         self._is_reachable = True
-        self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._watchers = Watchers()
 
     def watch_session(self, session_id: str) -> asyncio.Event:
         """An event that is set when this session or token (`Principal.session_id`) ends here. Hand it back with `unwatch_session`."""
-        ended = asyncio.Event()
-        self._watchers.setdefault(session_id, set()).add(ended)
-        return ended
+        return self._watchers.watch(session_id)
 
     def unwatch_session(self, session_id: str, ended: asyncio.Event) -> None:
         """Forget an event of `watch_session`."""
-        watchers = self._watchers.get(session_id, set())
-        watchers.discard(ended)
-        if not watchers:
-            self._watchers.pop(session_id, None)
+        self._watchers.unwatch(session_id, ended)
 
     async def run_watch(self) -> None:
         """Twice a second: end what is open under a session or token that another process has ended. Cancelled by the supervisor."""
@@ -206,7 +202,7 @@ class Remembered(Federated):
         self._sessions.replace(sessions, asked)
         self._tokens.replace(tokens, asked)
         for key in before - {known.key for known in (*self._sessions, *self._tokens)}:
-            self._tell_watchers(key)
+            self._watchers.tell(key)
         self._touched_mono = {k: at for k, at in self._touched_mono.items() if asked - at < _TOUCH_S}
 
     async def _keep_time(self) -> None:
@@ -230,7 +226,7 @@ class Remembered(Federated):
     def _end_what_is_over(self) -> None:
         """Let what is open under a session know that its life is over."""
         now = self._clock.now()
-        for key in list(self._watchers):
+        for key in self._watchers:
             known = self._sessions.get(key)
             if known is not None and known.is_over(now):
                 self._end_session(key)
@@ -245,12 +241,7 @@ class Remembered(Federated):
     def _end_session(self, key: str) -> None:
         """Take a session out of memory for good."""
         self._sessions.end(key)
-        self._tell_watchers(key)
-
-    def _tell_watchers(self, key: str) -> None:
-        """Let open sockets of a session know that it ended."""
-        for watcher in self._watchers.get(key, ()):
-            watcher.set()
+        self._watchers.tell(key)
 
     async def _proved(self, session_id: str) -> None:
         """Note it in memory at once; the table hears of it when it can."""
@@ -297,6 +288,6 @@ class Remembered(Federated):
         """A revoked token stops at once; a new one counts at once."""
         if record.revoked_at is not None:
             self._tokens.end(record.token_hash)
-            self._tell_watchers(record.token_hash)
+            self._watchers.tell(record.token_hash)
         else:
             self._tokens.put(self._known_token(record))

@@ -15,9 +15,10 @@ from dashboard_app import frontend
 from dashboard_app.commands.workplace import table
 from dashboard_app.model.errors import SpillwayError
 from dashboard_app.settings import PREFIX, LoadedSettings, Settings, is_built, masked
+from dashboard_app.store.address_provider import address_provider, direct_address_provider
 from dashboard_app.store.data_dir import owner, prepare
 from dashboard_app.store.database import connect, unavailable_errors
-from dashboard_app.store.embedded import address_provider, direct_address_provider, of_settings
+from dashboard_app.store.embedded import of_settings
 from dashboard_app.store.migrations import head_revision
 
 _PARTS = ("reflex", "sqlalchemy", "asyncpg", "alembic", "fastapi", "uvicorn")

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from dashboard_app.backend.jobs.assembly import job_limits
 from dashboard_app.backend.jobs.simulation import Figures, Simulation
 from dashboard_app.commands.workplace import Workplace, run, table
 from dashboard_app.model.clock import SystemClock
-from dashboard_app.policy.batching import BatchLimits
 
 app = typer.Typer(no_args_is_help=True, help="Jobs. Example: jobs simulate --jobs 3957 --workers 16", rich_markup_mode=None)
 
@@ -26,9 +26,8 @@ def simulate(
 
     async def work(at: Workplace) -> list[Figures]:
         settings = at.settings
-        limits = BatchLimits(settings.job_batch_size, settings.job_flush_s, settings.job_batch_max, settings.job_queue_max)
         with tempfile.TemporaryDirectory(prefix="simulation-", dir=settings.data_dir) as folder:
-            found = await Simulation(at.database, SystemClock(), limits, Path(folder)).run(jobs, workers)
+            found = await Simulation(at.database, SystemClock(), job_limits(settings), Path(folder)).run(jobs, workers)
         await at.noted("jobs.write", f"simulation of {jobs} jobs", workers=workers)
         return found
 

@@ -22,9 +22,10 @@ from dashboard_app.model.errors import SpillwayError, StartRefused
 from dashboard_app.model.secret import Secret
 from dashboard_app.runtime.steady_clock import SteadyClock
 from dashboard_app.settings import LoadedSettings, Settings, load_settings
+from dashboard_app.store.address_provider import address_provider
 from dashboard_app.store.data_dir import prepare
 from dashboard_app.store.database import Database
-from dashboard_app.store.embedded import address_provider, of_settings
+from dashboard_app.store.embedded import of_settings
 from dashboard_app.store.migrations import migrate
 
 FAILED, WRONG_USAGE = 1, 2

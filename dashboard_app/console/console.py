@@ -8,7 +8,8 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from dashboard_app.console.alert_poll import AlertPoll
-from dashboard_app.console.client.backend import AuditBook, Backend
+from dashboard_app.console.client.acts import AuditBook
+from dashboard_app.console.client.backend import Backend
 from dashboard_app.console.client.caller import Caller
 from dashboard_app.console.client.events import EventCalls
 from dashboard_app.console.client.feed import Published
@@ -72,7 +73,7 @@ class Console:
             wire_of(settings, app, self.throttle), self.queue, self.breakers["api"], clock, request_timeout_s=settings.request_timeout_s
         )
         self.backend = Backend(caller, audit)
-        self.jobs = JobCalls(caller, self.backend.audited, clock)
+        self.jobs = JobCalls(caller, self.backend.acts.audited, clock)
         self.events = EventCalls(caller, clock)
         self.feed = Feed(feed_of(settings, events, clock), self.breakers["websocket"], clock)
         self.reactions = Reactions(clock)

@@ -6,7 +6,7 @@ from datetime import datetime
 from dashboard_app.console.loader import LIST_AFTER_FAILURE_S
 from dashboard_app.model.breaker import BreakerState
 from dashboard_app.model.errors import BackendFailed, SpillwayError
-from dashboard_app.runtime.breakers import BreakerReading
+from dashboard_app.runtime.named_breaker import BreakerReading
 
 _AWAY = frozenset({BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.FORCED_OPEN})
 _CAUSES = frozenset({"refused", "timeout", "unauthorized", "http"})

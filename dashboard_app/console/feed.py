@@ -19,7 +19,7 @@ from dashboard_app.model.errors import BackendFailed, Refused
 from dashboard_app.model.event import RESET
 from dashboard_app.model.feed import FeedState
 from dashboard_app.policy.reconnect import rest_s
-from dashboard_app.runtime.breakers import NamedBreaker
+from dashboard_app.runtime.named_breaker import NamedBreaker
 from dashboard_app.runtime.wake import Wake
 
 _log = logging.getLogger(__name__)

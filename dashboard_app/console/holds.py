@@ -12,13 +12,14 @@ from typing import Any
 
 import orjson
 
-from dashboard_app.console.client.backend import AuditBook
+from dashboard_app.console.client.acts import AuditBook
 from dashboard_app.model.breaker import HELD_STATES, BreakerState, Hold
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import InvalidInput, SpillwayError, TryLater
 from dashboard_app.model.user import Principal
 from dashboard_app.policy.permission import require, require_proof
-from dashboard_app.runtime.breakers import Breakers, NamedBreaker
+from dashboard_app.runtime.breakers import Breakers
+from dashboard_app.runtime.named_breaker import NamedBreaker
 from dashboard_app.runtime.wake import Wake
 from dashboard_app.runtime.whole_file import replace_file
 

@@ -20,9 +20,10 @@ from dashboard_app.model.errors import BreakerOpen, SpillwayError, TryLater
 from dashboard_app.model.pool import Level
 from dashboard_app.policy.freshness import Freshness
 from dashboard_app.policy.pacing import Plan
+from dashboard_app.policy.server_limits import Throttling
 from dashboard_app.policy.window_control import Usage, places
-from dashboard_app.runtime.breakers import NamedBreaker
-from dashboard_app.runtime.request_queue import Priority, Throttling
+from dashboard_app.runtime.named_breaker import NamedBreaker
+from dashboard_app.runtime.request_queue import Priority
 from dashboard_app.runtime.wake import Wake
 from dashboard_app.settings import Settings
 

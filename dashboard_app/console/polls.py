@@ -11,7 +11,7 @@ from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import SpillwayError
 from dashboard_app.model.pool import Level, PoolHealth
 from dashboard_app.model.user import Principal, PrincipalKind, Role
-from dashboard_app.runtime.breakers import NamedBreaker
+from dashboard_app.runtime.named_breaker import NamedBreaker
 from dashboard_app.runtime.wake import Wake
 
 _log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Polls:
     async def _read_status(self) -> None:
         """Read the status once; a failure is seen by its age, and has asked for pings already."""
         try:
-            status = await self._backend.status()
+            status = await self._backend.guard.status()
         except SpillwayError as failure:
             _log.debug("the pool's status could not be read: %s", failure.code)
             return
@@ -99,7 +99,7 @@ class Polls:
     async def _read_config(self) -> None:
         """Read the throttling-config once and obey it."""
         try:
-            config = await self._backend.throttling_config()
+            config = await self._backend.guard.throttling_config()
         except SpillwayError as failure:
             _log.debug("the throttling-config could not be read: %s", failure.code)
             self._throttle.on_limits()  # a config that grows too old binds without any news
@@ -124,7 +124,7 @@ class Polls:
             return
         self._emergency_since = now
         try:
-            report = await self._backend.force_cleanup(_CLEANER, dry_run=False)
+            report = await self._backend.guard.cleanup(_CLEANER, dry_run=False)
         except SpillwayError as failure:
             _log.warning("the cleanup at EMERGENCY failed: %s", failure.detail)
             return
@@ -134,7 +134,7 @@ class Polls:
     async def _is_no_matter_of_a_cleanup(self) -> bool:
         """True while the database cannot be reached, after a cleanup by anybody within 30 s, and when the guard does not say."""
         try:
-            status = await self._backend.status()
+            status = await self._backend.guard.status()
         except SpillwayError:
             return True
         if status is None or status.get("status") == PoolHealth.UNAVAILABLE:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from dashboard_app.console.client.backend import AuditBook
+from dashboard_app.console.client.acts import AuditBook
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import Conflict, InvalidInput, NotSignedIn
 from dashboard_app.model.user import Principal

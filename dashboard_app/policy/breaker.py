@@ -6,11 +6,23 @@ alone cannot open it is our own. `chance` is a random number in 0..1 that the ca
 """
 
 from dashboard_app.model.breaker import HELD_STATES, BreakerLimits, BreakerState, Cause, Ticket
+from dashboard_app.model.errors import BackendFailed, BreakerOpen, ProbeFailed
 from dashboard_app.policy.window import Window
 
 _THROUGH = frozenset({BreakerState.CLOSED, BreakerState.DISABLED, BreakerState.METRICS_ONLY})
 RETRY_AFTER_MAX_S = 3600.0
 """A server that asks for a longer rest than this is asked again after it: a typo there must not silence it for a day."""
+
+
+def counts_as_failure(error: BaseException) -> bool:
+    """True for what says the server is sick: no answer, a garbled one, a redirect, 5xx, 429. Never for other 4xx or cancellation.
+
+    A server that says `probe_failed` or `breaker_open` is well: what it was asked to look at is not.
+    """
+    if not isinstance(error, BackendFailed) or error.problem_code in (ProbeFailed.code, BreakerOpen.code):
+        return False
+    is_ours = error.status is not None and 400 <= error.status < 500 and error.status != 429  # noqa: PLR2004 - HTTP's own numbers
+    return error.cause == "garbage" or not is_ours
 
 
 class Breaker:

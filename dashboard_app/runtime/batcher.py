@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import DeadlinePassed, QueueFull, SpillwayError
 from dashboard_app.policy.batching import BatchLimits, due_at, pause_s
+from dashboard_app.runtime.batch_ledger import BatchFigures, BatchLedger
 from dashboard_app.runtime.wake import Wake
 
 _log = logging.getLogger(__name__)
@@ -28,40 +29,6 @@ class RetryRule:
     tries: int | None = None
     first_s: float = 0.5
     longest_s: float = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class BatchFigures:
-    """A batcher in numbers since its start. `last_size` and `last_duration_s` are of the last batch that was sent."""
-
-    waiting: int
-    under_way: int
-    oldest_s: float
-    added_total: int
-    sent_total: int
-    superseded_total: int
-    given_up_total: int
-    refused_total: int
-    batches_total: int
-    failures_total: int
-    is_failing: bool
-    last_size: int
-    last_duration_s: float
-
-
-@dataclass(slots=True)
-class _Totals:
-    """Counts since the start."""
-
-    added: int = 0
-    sent: int = 0
-    superseded: int = 0
-    given_up: int = 0
-    refused: int = 0
-    batches: int = 0
-    failures: int = 0
-    last_size: int = 0
-    last_duration_s: float = 0.0
 
 
 class Batcher(Generic[Item]):
@@ -96,7 +63,7 @@ class Batcher(Generic[Item]):
         self._is_wanted = False
         self._failures = 0
         self._flushed: list[tuple[int, asyncio.Future[None]]] = []
-        self._totals = _Totals()
+        self._ledger = BatchLedger()
 
     # ---- adding
 
@@ -107,22 +74,22 @@ class Batcher(Generic[Item]):
             QueueFull: as many wait as may.
 
         """
-        totals, count = self._totals, len(self._waiting)
+        ledger, count = self._ledger, len(self._waiting)
         if self._key is not None:
             by_key, key = self._by_key, self._key(item)
             if (older := by_key.get(key)) is not None:
                 by_key[key] = (item, older[1])
-                totals.added += 1
-                totals.superseded += 1
+                ledger.added += 1
+                ledger.superseded += 1
                 return
         if count >= self.limits.waiting_most:
-            totals.refused += 1
+            ledger.refused += 1
             raise QueueFull
         if self._key is None:
             self._in_line.append((item, self._clock.monotonic()))
         else:
             by_key[key] = (item, self._clock.monotonic())
-        totals.added += 1
+        ledger.added += 1
         if count == 0 or count + 1 == self.limits.size:
             self._bell.ring()
 
@@ -135,7 +102,7 @@ class Batcher(Generic[Item]):
         """
         loop = self._loop
         if loop is None or len(self._from_threads) + len(self._waiting) >= self.limits.waiting_most:
-            self._totals.refused += 1
+            self._ledger.refused += 1
             raise QueueFull
         self._from_threads.append(item)
         if not self._is_called:
@@ -208,17 +175,17 @@ class Batcher(Generic[Item]):
                 pause = pause_s(self._failures, self._retry.first_s, self._retry.longest_s)
                 await self._clock.sleep(pause)
             return
-        totals = self._totals
-        totals.batches += 1
-        totals.sent += len(batch)
-        totals.last_size, totals.last_duration_s = len(batch), self._clock.monotonic() - began
+        ledger = self._ledger
+        ledger.batches += 1
+        ledger.sent += len(batch)
+        ledger.last_size, ledger.last_duration_s = len(batch), self._clock.monotonic() - began
         self._under_way, self._failures = [], 0
         self._settle()
 
     def _failed(self, failure: SpillwayError) -> None:
         """Count a failure; give the batch up when its tries are used."""
         self._failures += 1
-        self._totals.failures += 1
+        self._ledger.failures += 1
         if self._retry.tries is None or self._failures <= self._retry.tries or self._give_up is None:
             return
         batch, self._under_way, self._failures = self._under_way, [], 0
@@ -227,7 +194,7 @@ class Batcher(Generic[Item]):
 
     def _lose(self, items: list[Item], failure: SpillwayError) -> None:
         """Set items aside, counted and told."""
-        self._totals.given_up += len(items)
+        self._ledger.given_up += len(items)
         if self._give_up is not None:
             self._give_up(items, failure)
         else:
@@ -273,7 +240,7 @@ class Batcher(Generic[Item]):
 
     def _settled(self) -> int:
         """Items that have left: sent or set aside."""
-        return self._totals.sent + self._totals.given_up
+        return self._ledger.sent + self._ledger.given_up
 
     def _settle(self) -> None:
         """Tell those who wait for a flush that theirs is done."""
@@ -294,20 +261,10 @@ class Batcher(Generic[Item]):
 
     def figures(self) -> BatchFigures:
         """The batcher in numbers."""
-        totals, now = self._totals, self._clock.monotonic()
-        oldest_at = self._oldest_at(now)
-        return BatchFigures(
+        now = self._clock.monotonic()
+        return self._ledger.figures(
             waiting=len(self._waiting) + len(self._from_threads),
             under_way=len(self._under_way),
-            oldest_s=max(now - oldest_at, 0.0),
-            added_total=totals.added,
-            sent_total=totals.sent,
-            superseded_total=totals.superseded,
-            given_up_total=totals.given_up,
-            refused_total=totals.refused,
-            batches_total=totals.batches,
-            failures_total=totals.failures,
+            oldest_s=max(now - self._oldest_at(now), 0.0),
             is_failing=self._failures > 0,
-            last_size=totals.last_size,
-            last_duration_s=totals.last_duration_s,
         )

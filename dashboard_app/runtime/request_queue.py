@@ -1,7 +1,7 @@
 """The request queue of the console: few in flight, spaced starts, priorities that age, deadlines, a bound.
 
 Full: the newest waiter of the lowest priority makes room for a higher one, otherwise the newcomer is refused.
-Three places of truth are kept apart: `QueueLimits` (settings), `Throttling` (what the server asks for now), and the waiters.
+Three places of truth are kept apart: `QueueLimits` (settings), `ServerLimits` (what the server asks for now), and the waiters.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from enum import IntEnum
 
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import DeadlinePassed, QueueFull
-from dashboard_app.policy.pacing import Bucket
 from dashboard_app.policy.queueing import Head, is_by_age, next_of
+from dashboard_app.policy.server_limits import ServerLimits, Throttling
 from dashboard_app.runtime.paced_line import PacedLine
 from dashboard_app.runtime.queue_ledger import QueueFigures, QueueLedger
 
@@ -24,8 +24,6 @@ _AGE_STEPS = 3
 """A waiter grows more urgent after each third of the queue's time limit: background is as urgent as a click before its time is over."""
 _SPARE = 200
 """Deadlines kept of waiters that are gone, beyond as many as may wait, before they are swept out."""
-REST_MAX_S = 300.0
-"""The longest rest that one Retry-After brings about."""
 
 
 class Priority(IntEnum):
@@ -47,17 +45,6 @@ class QueueLimits:
     click_places: int = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Throttling:
-    """What the server asks of its clients now; None: nothing (NORMAL)."""
-
-    max_concurrent: int
-    per_minute: int
-    delay_s: float
-    clicks_only: bool = False
-    """True at EMERGENCY: background work stops."""
-
-
 @dataclass(eq=False, slots=True)
 class _Waiter:
     """One request that waits for a place."""
@@ -75,14 +62,12 @@ class RequestQueue:
         """An empty queue."""
         self._limits = limits
         self._clock = clock
-        self._throttling: Throttling | None = None
-        self._bucket: Bucket | None = None
+        self._server = ServerLimits()
         self._waiting: dict[Priority, deque[_Waiter]] = {priority: deque() for priority in Priority}
         self._running = 0
         self._running_beside = 0
         self._last_start: float | None = None
         self._was_by_age = False
-        self._rest_until = 0.0
         self._deadlines: list[tuple[float, int, _Waiter]] = []
         self._arrivals = itertools.count()
         self._ledger = QueueLedger()
@@ -108,21 +93,13 @@ class RequestQueue:
 
     def follow(self, throttling: Throttling | None) -> None:
         """Obey `throttling` from the next start on. The bucket is full at first and never refilled by a change."""
-        if throttling == self._throttling:
-            return
-        now = self._clock.monotonic()
-        self._throttling = throttling
-        if throttling is None:
-            self._bucket = None
-        elif self._bucket is None:
-            self._bucket = Bucket.full(throttling.per_minute, now)
-        else:
-            self._bucket = self._bucket.resized(throttling.per_minute, now)
-        self._look()
+        if throttling != self._server.throttling:
+            self._server.follow(throttling, self._clock.monotonic())
+            self._look()
 
     def rest(self, seconds: float) -> None:
         """Start nothing for so long (REST_MAX_S at most): the server has answered 429 with Retry-After."""
-        self._rest_until = max(self._rest_until, self._clock.monotonic() + min(seconds, REST_MAX_S))
+        self._server.rest(seconds, self._clock.monotonic())
         self._look()
 
     @contextlib.asynccontextmanager
@@ -233,12 +210,10 @@ class RequestQueue:
 
     def _next_in_line(self) -> tuple[_Waiter, bool] | None:
         """The next waiter that has a place, and whether that is one beside the ordinary ones; None: nobody has."""
-        throttling = self._throttling
-        if throttling is not None and self.running >= throttling.max_concurrent:
+        if not self._server.has_place(self.running):
             return None
         has_ordinary = self._running < self._limits.concurrency
-        clicks_only = throttling is not None and throttling.clicks_only
-        if not has_ordinary or clicks_only:
+        if not has_ordinary or self._server.clicks_only:
             clicks, has_place = self._waiting[Priority.CLICK], has_ordinary or self._running_beside < self._limits.click_places
             return (clicks[0], not has_ordinary) if clicks and has_place else None
         heads = self._heads()
@@ -260,18 +235,14 @@ class RequestQueue:
 
     def _earliest_of_any(self, now: float) -> float:
         """When a rest, the server's delay and its requests per minute allow the next start, paced or not."""
-        if self._throttling is None or self._bucket is None:
-            return max(now, self._rest_until)
         starts = [start for start in (self._last_start, self.paced.last_start) if start is not None]
-        spaced = max(starts, default=now - self._throttling.delay_s) + self._throttling.delay_s
-        return max(spaced, self._rest_until, self._bucket.next_token(now))
+        return self._server.earliest(now, max(starts, default=None))
 
     def _has_paced_place(self) -> bool:
         """True when a paced request waits and has a place."""
-        throttling = self._throttling
         if not len(self.paced) or self.running >= self.paced.places:
             return False
-        return throttling is None or (not throttling.clicks_only and self.running < throttling.max_concurrent)
+        return not self._server.clicks_only and self._server.has_place(self.running)
 
     def _grant(self, waiter: _Waiter, is_beside: bool, now: float) -> None:
         """Start one request."""
@@ -292,8 +263,7 @@ class RequestQueue:
     def _count_start(self, now: float, waited_s: float) -> None:
         """Count a start, by the server's limit, too."""
         self._ledger.started(waited_s)
-        if self._bucket is not None:
-            self._bucket = self._bucket.taken(now)
+        self._server.started(now)
 
     def _set_alarm(self, now: float) -> None:
         """Sleep until the next start that is only a matter of time, or the next deadline."""

@@ -13,7 +13,7 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -286,22 +286,6 @@ class EmbeddedServer:
 def of_settings(settings: Settings) -> EmbeddedServer:
     """The embedded server that `settings` describe."""
     return EmbeddedServer(settings.data_dir, settings.pg_bin)
-
-
-def address_provider(settings: Settings) -> Callable[[], DatabaseAddress]:
-    """What says at each connect where the database is: DATABASE_URL's, or the embedded server's as DATA_DIR tells it."""
-    if settings.database_url is None:
-        return of_settings(settings).address
-    address = DatabaseAddress.from_url(settings.database_url.get_secret_value())
-    return lambda: address
-
-
-def direct_address_provider(settings: Settings) -> Callable[[], DatabaseAddress]:
-    """As `address_provider`, but past the connection pooler that DATABASE_URL may name."""
-    if settings.database_direct_url is None:
-        return address_provider(settings)
-    address = DatabaseAddress.from_url(settings.database_direct_url.get_secret_value(), "SPILLWAY_DATABASE_DIRECT_URL")
-    return lambda: address
 
 
 def _send(pid: int, number: signal.Signals) -> None:

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from dashboard_app.access import audit as audit_module
-from dashboard_app.access.audit import Audit, masked_details
+from dashboard_app.access.audit import Audit
+from dashboard_app.access.audit_words import masked_details
 from dashboard_app.model.errors import DatabaseUnavailable
 from dashboard_app.model.secret import MASK, Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role
@@ -85,8 +86,8 @@ async def test_a_process_that_dies_leaves_its_rows_to_the_next(audit, parts, pos
     audit.is_reachable = False
     await audit.record(ANA, "during", "lost?")
     # what SIGKILL does: the lock is gone and nothing was tidied up
-    await asyncio.get_running_loop().run_in_executor(audit._disk, lambda: __import__("os").close(audit._journal._file))
-    audit._journal._file = None
+    await asyncio.get_running_loop().run_in_executor(audit._journal._thread, lambda: __import__("os").close(audit._journal._lines._file))
+    audit._journal._lines._file = None
     second = Audit(parts.database, parts.settings.data_dir, parts.clock)
     await second.start()
     assert await targets(second) == ["lost?"]
@@ -116,7 +117,7 @@ async def test_a_disk_that_refuses_is_no_reason_to_lose_a_row_while_the_table_ta
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(audit._journal, "append", full)
+    monkeypatch.setattr(audit._journal._lines, "append", full)
     await audit.record(ANA, "a", "kept")
     assert await targets(audit) == ["kept"]
     audit.is_reachable = False

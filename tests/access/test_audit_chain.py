@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from dashboard_app.access.audit import BEGUN, Audit
+from dashboard_app.access.audit import Audit
 from dashboard_app.access.audit_chain import HEAD_FILE, head_of, told
+from dashboard_app.access.audit_journal import BEGUN
 from dashboard_app.model.errors import Conflict, DatabaseUnavailable
 from dashboard_app.model.user import Principal, PrincipalKind, Role
 from dashboard_app.store.database import connect
@@ -164,10 +165,10 @@ async def test_an_act_that_fails_says_how(parts, error, result):
 
 
 async def test_an_act_cut_short_by_a_crash_is_known_to_have_begun(parts):
-    audit, journal = parts.audit, parts.audit._journal
+    audit, journal = parts.audit, parts.audit._journal._lines
     await audit._append(audit._row(ANA, "pooler.act", "source 3", BEGUN, request_id="", details={"command": "KILL"}))
     # what SIGKILL does: the lock is gone and nothing was tidied up
-    await asyncio.get_running_loop().run_in_executor(audit._disk, lambda: os.close(journal._file))
+    await asyncio.get_running_loop().run_in_executor(audit._journal._thread, lambda: os.close(journal._file))
     journal._file = None
     second = Audit(parts.database, parts.settings.data_dir, parts.clock)
     await second.start()
@@ -182,7 +183,7 @@ async def test_an_act_that_nobody_can_record_does_not_begin(parts, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(parts.audit._journal, "append", full)
+    monkeypatch.setattr(parts.audit._journal._lines, "append", full)
     async with parts.audit.act(ANA, "c", "kept by the table"):
         assert [row.result for row in await parts.audit.page(action="c")] == ["begun"]
     assert [row.result for row in await parts.audit.page(action="c")] == ["ok", "begun"]

@@ -109,51 +109,44 @@ def dry_run_json(leaks: int = 3, *, out: int = 25) -> dict[str, Any]:
     }
 
 
-class DetailBackend(FakeBackend):
-    """A backend whose guard answers; `guard_failure` makes each guard call fail."""
+class DetailGuard:
+    """The guard calls of a `DetailBackend`."""
 
-    is_remote = False
+    def __init__(self, backend: "DetailBackend") -> None:
+        self._backend = backend
 
-    def __init__(self, console: FakeConsole) -> None:
-        super().__init__(console.snapshot)
-        self.console = console
-        self.guard_failure: SpillwayError | None = None
-        self.leaks = 3
-        self.offers_history = True
-        self.history_failure: SpillwayError | None = None
-
-    def _guard(self, name: str, principal: Principal, action: str) -> None:
+    def _note(self, name: str, principal: Principal, action: str) -> None:
         require(principal, action)
-        self.calls.append((name, principal.name))
-        if self.guard_failure is not None:
-            raise self.guard_failure
+        self._backend.calls.append((name, principal.name))
+        if self._backend.guard_failure is not None:
+            raise self._backend.guard_failure
 
     async def connection_test(self, principal: Principal) -> dict[str, Any]:
-        self._guard("test", principal, "pool.test")
+        self._note("test", principal, "pool.test")
         return {"ok": True, "latency_ms": 1.9, "server_version": "18.6", "via": "pool"}
 
     async def holders(self, principal: Principal) -> dict[str, Any]:
-        self._guard("holders", principal, "pool.holders")
-        return HOLDERS | {"items": HOLDERS["items"] if self.leaks else HOLDERS["items"][3:]}
+        self._note("holders", principal, "pool.holders")
+        return HOLDERS | {"items": HOLDERS["items"] if self._backend.leaks else HOLDERS["items"][3:]}
 
-    async def pool_performance(self, principal: Principal) -> Performance | None:
-        self._guard("performance", principal, "pool.performance")
+    async def performance(self, principal: Principal) -> Performance | None:
+        self._note("performance", principal, "pool.performance")
         served = Efficiency(95, 3, 2, 0)
         return Performance(900.0, (RouteReading("GET /x", 100, 1, 1.0, 4.0, 20.0, 410.0),), served, served)
 
-    async def pool_clients(self, principal: Principal) -> Clients | None:
-        self._guard("clients", principal, "pool.clients")
+    async def clients(self, principal: Principal) -> Clients | None:
+        self._note("clients", principal, "pool.clients")
         return Clients(42, False, 200, 0, (ClientReading("spillway-console", True, 42, "current", 1.0, 1.0, 12, 100),))
 
-    async def pool_sizing(self, principal: Principal) -> Sizing | None:
-        self._guard("sizing", principal, "pool.sizing")
+    async def sizing(self, principal: Principal) -> Sizing | None:
+        self._note("sizing", principal, "pool.sizing")
         return Sizing(5000, 812.0, 0, True, 30, 50.0, 6, 0.0, (SizeReading(5, 0.0, 1.0, 90.0, 4.0), SizeReading(6, 0.0, 0.0, 0.0, 0.0)), "")
 
-    async def pool_history(self, principal: Principal, minutes: int = 15) -> dict[str, Any] | None:
-        self._guard("pool_history", principal, "pool.history")
-        if not self.offers_history:
+    async def history(self, principal: Principal, minutes: int = 15) -> dict[str, Any] | None:
+        self._note("pool_history", principal, "pool.history")
+        if not self._backend.offers_history:
             return None
-        now = self.console.clock.now()
+        now = self._backend.console.clock.now()
         start = now - timedelta(seconds=900)
         used = [min(25, 12 + int(2 * math.sin(n / 9)) + max(0, (n - 150) // 12)) for n in range(300)]
         points = [
@@ -165,31 +158,44 @@ class DetailBackend(FakeBackend):
         ]
         return {"points": points, "marks": marks}
 
-    async def force_cleanup(self, principal: Principal, *, dry_run: bool) -> dict[str, Any]:
-        self._guard("dry run" if dry_run else "cleanup", principal, "pool.cleanup")
-        found = dry_run_json(self.leaks)
+    async def cleanup(self, principal: Principal, *, dry_run: bool) -> dict[str, Any]:
+        self._note("dry run" if dry_run else "cleanup", principal, "pool.cleanup")
+        found = dry_run_json(self._backend.leaks)
         if dry_run:
             return found
-        self.leaks = 0
-        self.console.snapshot.pool = FakeReading(status_json(22, level="MODERATE"), self.console.clock.monotonic())
+        self._backend.leaks = 0
+        self._backend.console.snapshot.pool = FakeReading(status_json(22, level="MODERATE"), self._backend.console.clock.monotonic())
         return {name: found[name] for name in ("closed_idle", "reclaimed", "terminated_backends", "before", "after")} | {
             "duration_ms": 12.4,
             "skipped": [],
         }
 
     async def service_status(self, principal: Principal, source_id: int) -> dict[str, Any]:
-        self._guard("service status", principal, "sources.read")
-        return status_json(27 if self.leaks else 24, level="EMERGENCY")
+        self._note("service status", principal, "sources.read")
+        return status_json(27 if self._backend.leaks else 24, level="EMERGENCY")
 
     async def service_holders(self, principal: Principal, source_id: int) -> dict[str, Any]:
-        self._guard("service holders", principal, "pool.holders")
-        return HOLDERS | {"items": HOLDERS["items"] if self.leaks else HOLDERS["items"][3:]}
+        self._note("service holders", principal, "pool.holders")
+        return HOLDERS | {"items": HOLDERS["items"] if self._backend.leaks else HOLDERS["items"][3:]}
 
     async def service_cleanup(self, principal: Principal, source_id: int, *, dry_run: bool) -> dict[str, Any]:
-        self._guard(f"service dry run {source_id}" if dry_run else f"service cleanup {source_id}", principal, "pool.cleanup")
-        found = dry_run_json(self.leaks)
-        self.leaks = self.leaks if dry_run else 0
+        self._note(f"service dry run {source_id}" if dry_run else f"service cleanup {source_id}", principal, "pool.cleanup")
+        found = dry_run_json(self._backend.leaks)
+        self._backend.leaks = self._backend.leaks if dry_run else 0
         return found
+
+
+class DetailBackend(FakeBackend):
+    """A backend whose guard answers; `guard_failure` makes each guard call fail."""
+
+    def __init__(self, console: FakeConsole) -> None:
+        super().__init__(console.snapshot)
+        self.console = console
+        self.guard_failure: SpillwayError | None = None
+        self.leaks = 3
+        self.offers_history = True
+        self.history_failure: SpillwayError | None = None
+        self.guard = DetailGuard(self)
 
     async def history(
         self, source_id: int, metric: str, since: Any, until: Any, points: int = 300, *, principal: Principal

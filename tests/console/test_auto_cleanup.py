@@ -35,6 +35,11 @@ class Server:
     asked: list[float] = field(default_factory=list)
     by: list[Any] = field(default_factory=list)
 
+    @property
+    def guard(self) -> "Server":
+        """The console asks nothing but its guard."""
+        return self
+
     async def status(self) -> dict[str, Any]:
         if self.is_silent:
             raise BackendFailed("no answer", cause="timeout")
@@ -44,7 +49,7 @@ class Server:
     async def throttling_config(self) -> ThrottlingConfig:
         return replace(CONFIG, level=self.level)
 
-    async def force_cleanup(self, principal: Any, *, dry_run: bool) -> dict[str, Any]:
+    async def cleanup(self, principal: Any, *, dry_run: bool) -> dict[str, Any]:
         assert not dry_run
         self.asked.append(self.clock.monotonic() - 1000.0)
         self.by.append(principal)

@@ -14,7 +14,7 @@ from dashboard_app.console.words import NB, plain
 from dashboard_app.model.breaker import BreakerLimits, BreakerState, Cause
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import BackendFailed, BreakerOpen
-from dashboard_app.runtime.breakers import NamedBreaker, Transition
+from dashboard_app.runtime.named_breaker import NamedBreaker, Transition
 from dashboard_app.runtime.queue_ledger import QueueFigures
 from dashboard_app.settings import Settings
 from tests.console.fake_console import ANA, VIC, FakeIdentity

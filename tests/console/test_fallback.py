@@ -7,7 +7,7 @@ import pytest
 from dashboard_app.console.fallback import Fallback, Signs, fallback_of
 from dashboard_app.model.breaker import BreakerState, Outcome
 from dashboard_app.model.errors import BackendFailed, SpillwayError
-from dashboard_app.runtime.breakers import BreakerReading, Transition
+from dashboard_app.runtime.named_breaker import BreakerReading, Transition
 
 SINCE, NOW = datetime(2026, 1, 1, 14, 2, tzinfo=UTC), datetime(2026, 1, 1, 14, 4, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ from dashboard_app.model.errors import BackendFailed, Refused
 from dashboard_app.model.event import RESET
 from dashboard_app.model.feed import FeedState
 from dashboard_app.policy.reconnect import rest_s
-from dashboard_app.runtime.breakers import NamedBreaker
+from dashboard_app.runtime.named_breaker import NamedBreaker
 
 AWAY = BackendFailed("nothing listens", cause="refused")
 

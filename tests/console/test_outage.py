@@ -203,9 +203,9 @@ async def test_at_emergency_background_reading_stops_but_the_banner_does_not_com
         assert len(stub.of("health")) == before
         assert "EMERGENCY" in console.loader.progress().lanes["health"].reason
         assert console.fallback() is None
-        assert (await console.backend.force_cleanup(ADMIN, dry_run=True))["reclaimed"] == 2
+        assert (await console.backend.guard.cleanup(ADMIN, dry_run=True))["reclaimed"] == 2
         with pytest.raises(Forbidden):
-            await console.backend.force_cleanup(VIEWER, dry_run=True)
+            await console.backend.guard.cleanup(VIEWER, dry_run=True)
         stub.level, stub.version = "NORMAL", 3
         await until(lambda: len(stub.of("health")) > before)
 

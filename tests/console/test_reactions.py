@@ -16,7 +16,7 @@ from dashboard_app.console.snapshot import Snapshot
 from dashboard_app.model.breaker import BreakerLimits
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.event import RESET
-from dashboard_app.runtime.breakers import NamedBreaker
+from dashboard_app.runtime.named_breaker import NamedBreaker
 from dashboard_app.settings import Settings
 
 

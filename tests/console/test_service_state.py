@@ -136,29 +136,29 @@ async def test_nothing_of_one_service_is_shown_or_done_on_the_page_of_another(fa
     await run(panel, "confirm")
     assert f"service cleanup {OTHER}" not in asked(fake)
     await run(panel, "look")
-    cleanup = fake.backend.service_cleanup
+    cleanup = fake.backend.guard.service_cleanup
 
     async def while_the_page_changes(principal, source_id, *, dry_run):
         done = await cleanup(principal, source_id, dry_run=dry_run)
         await run(panel, "read", SERVICE)
         return done
 
-    monkeypatch.setattr(fake.backend, "service_cleanup", while_the_page_changes)
+    monkeypatch.setattr(fake.backend.guard, "service_cleanup", while_the_page_changes)
     await run(panel, "confirm")
     assert asked(fake).count(f"service cleanup {OTHER}") == 1
     assert (panel.source_number, panel.has_result, panel.busy) == (SERVICE, False, "")
 
 
 async def test_what_comes_late_for_another_page_is_dropped(fake, panel, monkeypatch):
-    status = fake.backend.service_status
+    status = fake.backend.guard.service_status
 
     async def while_the_page_changes(principal, source_id):
         found = await status(principal, source_id)
-        monkeypatch.setattr(fake.backend, "service_status", status)
+        monkeypatch.setattr(fake.backend.guard, "service_status", status)
         await run(panel, "read", OTHER)
         return found | {"usage_percent": 12.3}
 
-    monkeypatch.setattr(fake.backend, "service_status", while_the_page_changes)
+    monkeypatch.setattr(fake.backend.guard, "service_status", while_the_page_changes)
     await run(panel, "read", SERVICE)
     assert (panel.source_number, panel.hero.figure) == (OTHER, "90.0")
 

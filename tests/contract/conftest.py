@@ -23,16 +23,14 @@ from dashboard_app.backend.api.app import build_api
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.events.assembly import EventParts, build_events
 from dashboard_app.backend.guard import ControlView, GuardLimits, PoolGuard
-from dashboard_app.backend.jobs.service import Jobs
-from dashboard_app.backend.jobs.updater import Updater
+from dashboard_app.backend.jobs.assembly import build_jobs
 from dashboard_app.backend.notify.assembly import build_channels
 from dashboard_app.backend.notify.channels import Channels
 from dashboard_app.backend.sources.assembly import SourceParts, build_sources
-from dashboard_app.backend.sources.probing import metric_units
+from dashboard_app.backend.sources.open_probes import metric_units
 from dashboard_app.model.breaker import BreakerLimits
 from dashboard_app.model.clock import SystemClock
 from dashboard_app.model.user import Principal, PrincipalKind, Role
-from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.runtime.breakers import Breakers
 from dashboard_app.settings import Settings
 from dashboard_app.store import database as store_database
@@ -42,7 +40,6 @@ from dashboard_app.store.database import APPLICATION_NAME, Database
 from dashboard_app.store.events import EventStore
 from dashboard_app.store.jobs import JobStore
 from dashboard_app.store.migrations import migrate
-from dashboard_app.store.segments import SegmentLog
 from tests.backend.api.fakes import client_of
 from tests.conftest import PostgresForTests, a_database
 
@@ -83,11 +80,9 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
     guard = PoolGuard(database.engine, limits, clock, server=ControlView(database.control, APPLICATION_NAME))
     breakers = Breakers(BreakerLimits(), clock)
     parts = build_sources(database, Vault(settings), settings, clock, breakers=breakers)
-    store = JobStore(database, guard.running)
     hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     identity = Identity(database, settings, clock, audit=audit, vault=Vault(settings), passwords=Passwords(hasher))
-    jobs_limits = BatchLimits(settings.job_batch_size, settings.job_flush_s, settings.job_batch_max, settings.job_queue_max)
-    updater = Updater(store, guard, clock, jobs_limits, journal=SegmentLog(settings.data_dir / "job-journal"))
+    jobs = build_jobs(JobStore(database, guard.running), guard, clock, settings)
     alerts = build_alerts(database, guard, parts.sources, parts.probing, units=metric_units, clock=clock)
     events = build_events(EventStore(database, guard.running), guard, clock, settings)
     channels = build_channels(
@@ -104,7 +99,7 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
         poolers=parts.poolers,
         history=parts.history,
         audit=audit,
-        jobs=Jobs(store, updater),
+        jobs=jobs,
         identity=identity,
         alerts=alerts.desk,
         events=events,
@@ -114,7 +109,7 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
     await migrate(database)
     await parts.sources.open()
     await audit.start()
-    runs = (guard.run, alerts.evaluator.run, alerts.evaluator.run_writes, updater.run, events.events.run, channels.run)
+    runs = (guard.run, alerts.evaluator.run, alerts.evaluator.run_writes, jobs.updater.run, events.events.run, channels.run)
     loops = {asyncio.create_task(run()) for run in runs}
     await until(alerts.evaluator._is_started.is_set)
     await until(lambda: channels.is_ready)
@@ -129,7 +124,7 @@ async def served(address: DatabaseAddress, settings: Settings) -> AsyncIterator[
         for loop in loops:
             loop.cancel()
         await asyncio.wait(loops)
-        await updater.release()
+        await jobs.updater.release()
         await events.events.release()
         await identity.close()
         if app.state.holds is not None:

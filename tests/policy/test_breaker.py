@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from dashboard_app.model.breaker import BreakerLimits, BreakerState, Cause, RateLimits, Ticket
-from dashboard_app.policy.breaker import Breaker
+from dashboard_app.model.errors import BackendFailed, NotFound, ProbeFailed
+from dashboard_app.policy.breaker import Breaker, counts_as_failure
 
 LIMITS = BreakerLimits(failure_threshold=3, recovery_s=30.0, half_open_calls=2)
 
@@ -25,6 +26,25 @@ def opened(now: float = 0.0) -> Breaker:
         breaker.failed(asked(breaker, now), now)
     assert breaker.state is BreakerState.OPEN
     return breaker
+
+
+@pytest.mark.parametrize(
+    ("error", "counts"),
+    [
+        (BackendFailed(cause="timeout"), True),
+        (BackendFailed(cause="refused"), True),
+        (BackendFailed(cause="garbage", status=200), True),
+        (BackendFailed(status=503), True),
+        (BackendFailed(status=429), True),
+        (BackendFailed(status=302), True),
+        (BackendFailed(cause="unauthorized", status=401), False),
+        (BackendFailed(status=502, problem_code=ProbeFailed.code), False),
+        (NotFound(), False),
+        (KeyboardInterrupt(), False),
+    ],
+)
+def test_what_counts_as_a_failure_is_explicit(error: BaseException, counts: bool) -> None:
+    assert counts_as_failure(error) is counts
 
 
 def test_a_success_starts_the_count_of_failures_anew() -> None:

@@ -1,4 +1,4 @@
-"""Named breakers: what they tell, what counts as a failure."""
+"""Named breakers: what they tell."""
 
 from datetime import timedelta
 
@@ -7,27 +7,9 @@ import pytest
 from dashboard_app.model.breaker import BreakerLimits, BreakerState, Hold, Outcome
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import BackendFailed, BreakerOpen, NotFound
-from dashboard_app.runtime.breakers import Breakers, counts_as_failure
+from dashboard_app.runtime.breakers import Breakers
 
 FAILURE = BackendFailed("no answer", cause="timeout")
-
-
-@pytest.mark.parametrize(
-    ("error", "counts"),
-    [
-        (BackendFailed(cause="timeout"), True),
-        (BackendFailed(cause="refused"), True),
-        (BackendFailed(cause="garbage", status=200), True),
-        (BackendFailed(status=503), True),
-        (BackendFailed(status=429), True),
-        (BackendFailed(status=302), True),
-        (BackendFailed(cause="unauthorized", status=401), False),
-        (NotFound(), False),
-        (KeyboardInterrupt(), False),
-    ],
-)
-def test_what_counts_as_a_failure_is_explicit(error: BaseException, counts: bool) -> None:
-    assert counts_as_failure(error) is counts
 
 
 def test_a_scripted_history_is_what_it_tells() -> None:

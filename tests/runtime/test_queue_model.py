@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import DeadlinePassed, QueueFull
-from dashboard_app.runtime.request_queue import Priority, QueueLimits, RequestQueue, Throttling
+from dashboard_app.policy.server_limits import Throttling
+from dashboard_app.runtime.request_queue import Priority, QueueLimits, RequestQueue
 
 LIMITS = QueueLimits(concurrency=3, interval_s=0.1, timeout_s=30.0, max_waiting=6, click_places=2)
 THROTTLES = (None, Throttling(2, 60, 0.5), Throttling(1, 5, 2.0, clicks_only=True))

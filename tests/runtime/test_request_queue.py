@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import DeadlinePassed, QueueFull
-from dashboard_app.runtime.request_queue import Priority, QueueLimits, RequestQueue, Throttling
+from dashboard_app.policy.server_limits import Throttling
+from dashboard_app.runtime.request_queue import Priority, QueueLimits, RequestQueue
 
 
 class Askers:

@@ -257,15 +257,5 @@ async def test_root_keeps_the_cluster_where_its_account_can_go(tmp_path: Path) -
     shutil.rmtree(place)
 
 
-def test_the_address_comes_from_database_url_when_it_is_set(settings_for: object) -> None:
-    assert callable(settings_for)
-    given = embedded.address_provider(settings_for(database_url="postgresql+asyncpg://app:s%40fe@db.example:6543/shop?sslmode=require"))()
-    assert (given.host, given.port, given.database, given.user, given.password.reveal(), given.sslmode) == (
-        "db.example", 6543, "shop", "app", "s@fe", "require",
-    )  # fmt: skip
-    with pytest.raises(DatabaseUnavailable):
-        embedded.address_provider(settings_for())()
-
-
 def test_the_address_file_says_the_port_and_no_secret(server: EmbeddedServer, folder: Path) -> None:
     assert json.loads((folder / "data" / "embedded.json").read_text()) == {"port": server.address().port}

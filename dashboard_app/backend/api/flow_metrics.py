@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from dashboard_app.backend.api.deps import Alerts
+from dashboard_app.backend.api.neighbours.alerts import Alerts
 from dashboard_app.backend.events.assembly import EventParts
 from dashboard_app.backend.jobs.service import Jobs
 from dashboard_app.model.alert import Severity

@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from dashboard_app.backend.api.deps import Guard
+from dashboard_app.backend.api.neighbours.guard import Guard
 from dashboard_app.model.health import Health
 from dashboard_app.model.pool import Level
 from dashboard_app.runtime.loop_watch import LoopWatch

@@ -79,6 +79,10 @@ class Gauge:
         self.note()
         return self._hint
 
+    def percent(self, checked_out: int) -> float:
+        """Usage in percent, one decimal, as everybody is told it."""
+        return round(100.0 * checked_out / self.capacity, 1)
+
     def note(self) -> None:
         """A count may have changed, or somebody wants to know the level: bring it up to date."""
         now = self._monotonic()
@@ -90,8 +94,8 @@ class Gauge:
         with self._lock:
             before = self.throttle
             if before.low_since is not None:
-                self.throttle = follow(before, self._usage(self._checked_out), now)
-            self.throttle = follow(self.throttle, self._usage(checked_out), now)
+                self.throttle = follow(before, self.percent(self._checked_out), now)
+            self.throttle = follow(self.throttle, self.percent(checked_out), now)
             self._checked_out = checked_out
             has_changed = self._settle(before, f"{checked_out} of {self.capacity} in use")
         if has_changed:
@@ -132,10 +136,6 @@ class Gauge:
             except Exception:  # the holder of a connection is no place for a listener's error to surface
                 logger.exception("a listener of the pool guard failed")
 
-    def _usage(self, checked_out: int) -> float:
-        """Usage in percent, one decimal, as everybody is told it."""
-        return round(100.0 * checked_out / self.capacity, 1)
-
     def _level_at(self, checked_out: int) -> Level:
         """The level that so many connections in use call for."""
-        return level_for(self._usage(checked_out))
+        return level_for(self.percent(checked_out))

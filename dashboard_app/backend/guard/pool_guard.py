@@ -25,6 +25,7 @@ from dashboard_app.backend.guard.labels import labelled
 from dashboard_app.backend.guard.ledger import Ledger
 from dashboard_app.backend.guard.limits import GuardLimits
 from dashboard_app.backend.guard.monitor import Monitor
+from dashboard_app.backend.guard.reachability import Reachability
 from dashboard_app.backend.guard.reasons import leak_facts, reasons
 from dashboard_app.backend.guard.recorder import Happening
 from dashboard_app.backend.guard.report import CleanupReport
@@ -68,18 +69,15 @@ class PoolGuard:
         self._sync: Engine = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
         if not isinstance(self._sync.pool, QueuePool):
             raise ValueError(f"a guard needs a QueuePool, not a {type(self._sync.pool).__name__}")  # noqa: TRY004
-        self._is_reachable = is_reachable
-        self._is_answering = True
-        self._away_since: datetime | None = None
         self._at_rest: tuple[Throttle, Overview | None, int, dict[str, object]] | None = None
         self._last_cleanup: tuple[datetime, float] | None = None
         self._etag_prefix = secrets.token_hex(4)
-        self._reachable_listeners: list[Callable[[bool], None]] = []
         self._waits = Waits()
         self._bounded = Bounded()
         monotonic = self._clock.monotonic
         self._admission = Admission(self.limits, monotonic)
         self._gauge = Gauge(self._sync.pool, self._waits, self._admission.queued, self._clock)
+        self._reachability = Reachability(self._gauge, self._clock, is_reachable)
         self._monitor = Monitor(server, self.limits, self._clock, self._bounded, capacity=self._gauge.capacity)
         self._ledger = Ledger(self._sync, monotonic, self._suspects)
         self.insight = Insight(self._gauge, self._clock, self._alive)
@@ -131,7 +129,12 @@ class PoolGuard:
         """The answer of `throttling-config`. While nothing is checked out only its time changes, so the rest of it is kept."""
         self._refresh()
         gauge, overview, kept = self._gauge, self._monitor.overview, self._at_rest
-        is_at_rest = not gauge.checked_out() and not gauge.is_waited_for and gauge.throttle.low_since is None and self._away_since is None
+        is_at_rest = (
+            not gauge.checked_out()
+            and not gauge.is_waited_for
+            and gauge.throttle.low_since is None
+            and self._reachability.away_since is None
+        )
         if is_at_rest and kept is not None and kept[0] is gauge.throttle and kept[1] is overview and kept[2] == gauge.capacity:
             return {**kept[3], "measured_at": stamp(self._clock.now())}
         told = config_json(self.throttling_config(call_sites=call_sites))
@@ -147,13 +150,13 @@ class PoolGuard:
         facts = StatusFacts(
             counts=counts,
             throttle=self._gauge.throttle,
-            peak_usage_percent=self._percent(self._gauge.recorder.peak(now)),
+            peak_usage_percent=self._gauge.percent(self._gauge.recorder.peak(now)),
             admission_limit=self._admission.limit,
             admission_in_flight=self._admission.in_flight,
             admission_rejected_total=self._admission.rejected_total,
             reasons=self._reasons(counts, call_sites=call_sites),
             last_cleanup_at=None if self._last_cleanup is None else self._last_cleanup[0],
-            forecast=forecast([(float(second), self._percent(top)) for second, top, _ in seconds]),
+            forecast=forecast([(float(second), self._gauge.percent(top)) for second, top, _ in seconds]),
             measured_at=self._clock.now(),
         )
         return status_json(facts)
@@ -187,7 +190,7 @@ class PoolGuard:
         At most 300 points, each the highest of its stretch; the oldest first.
         """
         self._refresh()
-        return history_json(self._gauge.recorder, self._clock, min(max(minutes, 1), 60), self._percent)
+        return history_json(self._gauge.recorder, self._clock, min(max(minutes, 1), 60), self._gauge.percent)
 
     def overview(self) -> Overview | None:
         """What the server said last about its sessions, None when it could not be asked."""
@@ -266,7 +269,7 @@ class PoolGuard:
 
     def on_reachable(self, callback: Callable[[bool], None]) -> None:
         """Call `callback` whenever the database goes away or comes back."""
-        self._reachable_listeners.append(callback)
+        self._reachability.listen(callback)
 
     def watched(self, app: ASGIApp) -> ASGIApp:
         """`app` with its response times measured and its clients heard: `performance` and `clients` tell of them."""
@@ -287,7 +290,7 @@ class PoolGuard:
         """The block of `admission`; the first checkout in it counts as wanted when the place was."""
         self._refresh()
         asked = self._clock.monotonic()
-        usage, is_reachable = lambda: self._percent(self._gauge.checked_out()), self._gauge.throttle.is_reachable
+        usage, is_reachable = lambda: self._gauge.percent(self._gauge.checked_out()), self._gauge.throttle.is_reachable
         async with self._admission.place(usage, is_reachable, self._gauge.note):
             with self.insight.demands.delayed(self._clock.monotonic() - asked):
                 yield
@@ -310,18 +313,13 @@ class PoolGuard:
 
     def _verdict(self, is_answering: bool) -> None:
         """The monitor has looked."""
-        self._is_answering = is_answering
+        self._reachability.is_answering = is_answering
         self._refresh()
 
     def _refresh(self) -> None:
         """Bring level and reachability up to date."""
         self._gauge.note()
-        is_reachable = self._is_answering and (self._is_reachable is None or self._is_reachable())
-        if is_reachable != self._gauge.throttle.is_reachable:
-            self._away_since = None if is_reachable else self._clock.now()
-            self._gauge.set_reachable(is_reachable)
-            for callback in self._reachable_listeners:
-                callback(is_reachable)
+        self._reachability.refresh()
 
     def _look_for_leaks(self) -> None:
         """Note what has become a suspected leak."""
@@ -343,8 +341,4 @@ class PoolGuard:
         """Why the level is what it is."""
         now = self._clock.monotonic()
         leaks = leak_facts(self._ledger.checkouts(), now, self.limits.leak_threshold_s, call_sites=call_sites)
-        return reasons(counts, leaks, self._gauge.throttle, now, away_since=self._away_since, overview=self._monitor.overview)
-
-    def _percent(self, checked_out: int) -> float:
-        """Usage in percent, one decimal."""
-        return round(100.0 * checked_out / self._gauge.capacity, 1)
+        return reasons(counts, leaks, self._gauge.throttle, now, away_since=self._reachability.away_since, overview=self._monitor.overview)

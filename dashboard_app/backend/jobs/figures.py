@@ -30,16 +30,6 @@ class UpdaterFigures:
 
 
 @dataclass(slots=True)
-class Direct:
-    """What was written past the queue."""
-
-    accepted: int = 0
-    written: int = 0
-    superseded: int = 0
-    dead: int = 0
-
-
-@dataclass(slots=True)
 class Second:
     """One second in which something was written. `at`: whole seconds of the monotonic clock."""
 

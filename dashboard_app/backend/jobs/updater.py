@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 
-from dashboard_app.backend.jobs.figures import Direct, Past, Step, UpdaterFigures
+from dashboard_app.backend.jobs.direct import DirectWrites
+from dashboard_app.backend.jobs.figures import Past, Step, UpdaterFigures
 from dashboard_app.backend.jobs.intake import Intake, until_on_disk
 from dashboard_app.backend.jobs.neighbours import JobWriter, Pool
 from dashboard_app.model.clock import Clock
-from dashboard_app.model.errors import DatabaseUnavailable, InvalidInput, QueueFull, TryLater
+from dashboard_app.model.errors import InvalidInput, QueueFull, TryLater
 from dashboard_app.model.job import LARGEST_JOB_ID, REASONS, JobStatus, JobUpdate, wrong_with
 from dashboard_app.policy.batching import BatchLimits
 from dashboard_app.runtime.batcher import Batcher, RetryRule
@@ -47,7 +48,7 @@ class Updater:
         self._fresh = self._intake.fresh
         self._batch: tuple[int, int] | None = None
         self._dead = self._checkouts = self._fallbacks = 0
-        self._direct = Direct()
+        self._direct = DirectWrites(self._commit)
         self._past = Past()
         self._trims: set[asyncio.Task[None]] = set()
         self._told_at = float("-inf")
@@ -139,7 +140,8 @@ class Updater:
         intake.collect()
         updates = intake.number(wanted)
         if not self.is_batching or self.queued + len(updates) > self._queue_max:
-            await self._write_directly(updates)
+            await self._direct.write(updates, self._batcher.limits.most, self.on_written)
+            self._fallbacks += len(updates) if self.is_batching else 0
         else:
             await until_on_disk(intake.hand_in(updates, wants_disk=True))
 
@@ -201,24 +203,6 @@ class Updater:
                     self._checkouts += 1
                     await self._store.set_aside(refused)
         return refused
-
-    async def _write_directly(self, updates: list[JobUpdate]) -> None:
-        """Write updates past the queue, the last of each job; they are accepted when they are committed."""
-        last = list({update.job_id: update for update in updates}.values())
-        most = self._batcher.limits.most
-        for first in range(0, len(last), most):
-            part = last[first : first + most]
-            try:
-                refused = await self._commit(part)
-            except DatabaseUnavailable as away:
-                raise TryLater("Too many updates wait, and the database does not take them.", max(away.retry_after_s, 1.0)) from away
-            self._direct.accepted += len(part)
-            self._direct.written += len(part) - len(refused)
-            self._direct.dead += len(refused)
-            self.on_written(part)
-        self._direct.accepted += len(updates) - len(last)
-        self._direct.superseded += len(updates) - len(last)
-        self._fallbacks += len(updates) if self.is_batching else 0
 
     def _tell(self, size: int, took_s: float) -> None:
         """One line per batch for whoever greps; above one a second the others at debug."""

@@ -10,8 +10,8 @@ from pydantic_core import PydanticUndefined
 
 from dashboard_app.console.loader import Progress
 from dashboard_app.model.breaker import Outcome
-from dashboard_app.runtime.breakers import BreakerReading, NamedBreaker, Transition
 from dashboard_app.runtime.live_settings import LiveSettings
+from dashboard_app.runtime.named_breaker import BreakerReading, NamedBreaker, Transition
 from dashboard_app.runtime.queue_ledger import QueueFigures
 from dashboard_app.settings import PREFIX, Settings, is_built, is_live, masked
 

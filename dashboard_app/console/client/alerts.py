@@ -4,11 +4,12 @@ Reading what fires is a guard call: no queue, no breaker, no throttle, since it 
 person's click.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
+from dashboard_app.console.client.acts import Audited
 from dashboard_app.console.client.caller import Call, Caller
 from dashboard_app.console.client.contract import needed_time, optional_time, or_garbage, parse_object
 from dashboard_app.model.alert import Alert, AlertRule, MetricInfo, Operator, RuleSettings, Severity
@@ -38,13 +39,6 @@ class RuleBook:
 
     rules: tuple[AlertRule, ...]
     metrics: tuple[MetricInfo, ...]
-
-
-class Audited(Protocol):
-    """Does something and, when the server is another machine's, writes down who did it."""
-
-    def __call__(self, principal: Principal, action: str, target: str, act: Callable[[], Awaitable[Value]]) -> Awaitable[Value]:
-        """What `act` returns."""
 
 
 class AlertCalls:

@@ -8,7 +8,8 @@ from dashboard_app.console.client.wire import BODY_CAP_BYTES, Wire, judged
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import BackendFailed, BreakerOpen, Refused
 from dashboard_app.model.user import Principal, PrincipalKind, Role
-from dashboard_app.runtime.breakers import NamedBreaker, counts_as_failure
+from dashboard_app.policy.breaker import counts_as_failure
+from dashboard_app.runtime.named_breaker import NamedBreaker
 from dashboard_app.runtime.request_queue import Priority, RequestQueue
 from dashboard_app.runtime.retry import Backoff, RetryBudget, with_retries
 

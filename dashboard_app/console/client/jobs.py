@@ -1,8 +1,8 @@
 """The console's calls about jobs. What many pages look at is read once for all of them, a few times a second at most."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from dashboard_app.console.client.acts import Audited
 from dashboard_app.console.client.caller import Call, Caller
 from dashboard_app.console.client.contract import parse_object
 from dashboard_app.console.client.shared import SharedReads
@@ -12,7 +12,6 @@ from dashboard_app.policy.permission import require, require_proof
 from dashboard_app.runtime.request_queue import Priority
 
 Value = TypeVar("Value")
-Audited = Callable[[Principal, str, str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 _PATH = "/api/v1/jobs"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from dashboard_app.console.client.alerts import Audited
+from dashboard_app.console.client.acts import Audited
 from dashboard_app.console.client.caller import Call, Caller
 from dashboard_app.console.client.contract import optional_time, or_garbage
 from dashboard_app.model.alert import Severity

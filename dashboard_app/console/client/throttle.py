@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.pool import Level, ThrottlingConfig
-from dashboard_app.runtime.request_queue import Throttling
+from dashboard_app.policy.server_limits import Throttling
 
 _ORDER = tuple(Level)
 _MODERATE = Throttling(max_concurrent=7, per_minute=70, delay_s=0.3)

@@ -91,7 +91,7 @@ class PoolCleanup(rx.State, mixin=True):
 
     async def _clean_up(self, principal: Principal, _about: int, *, dry_run: bool) -> dict[str, Any]:
         """Clean up that pool, or say what that would do."""
-        return await console().backend.force_cleanup(principal=principal, dry_run=dry_run)
+        return await console().backend.guard.cleanup(principal=principal, dry_run=dry_run)
 
     async def _cleaned_up(self, principal: Principal) -> None:
         """What the page shows beside the result; each page says for itself."""

@@ -17,7 +17,7 @@ async def read_holders(principal: Principal) -> dict[str, Any]:
     if not allowed(principal.role, "pool.holders"):
         return {"note": "Holders need the operator role."}
     try:
-        return await console().backend.holders(principal=principal)
+        return await console().backend.guard.holders(principal=principal)
     except SpillwayError as failure:
         return {"note": f"Holders could not be read: {failure.detail}"}
 
@@ -29,7 +29,7 @@ async def read_history(principal: Principal, minutes: int, *, wanted: bool) -> d
     if not allowed(principal.role, "pool.history"):
         return {"note": "The usage of the last minutes needs the operator role."}
     try:
-        past = await console().backend.pool_history(principal=principal, minutes=minutes)
+        past = await console().backend.guard.history(principal=principal, minutes=minutes)
     except SpillwayError as failure:
         return {"note": f"The usage of the last minutes could not be read: {failure.detail}"}
     return {"note": "hidden"} if past is None else past
@@ -49,10 +49,10 @@ async def read_measured(principal: Principal, *, with_sizing: bool) -> Measured:
     """The guard's measurements; `with_sizing`: the dear one, too."""
     if not all(allowed(principal.role, action) for action in ("pool.performance", "pool.clients", "pool.sizing")):
         return Measured(note="Sizing, response times and clients need the operator role.")
-    backend = console().backend
+    guard = console().backend.guard
     try:
-        performance, clients = await asyncio.gather(backend.pool_performance(principal), backend.pool_clients(principal))
-        return Measured(performance, clients, await backend.pool_sizing(principal) if with_sizing else None)
+        performance, clients = await asyncio.gather(guard.performance(principal), guard.clients(principal))
+        return Measured(performance, clients, await guard.sizing(principal) if with_sizing else None)
     except SpillwayError as failure:
         return Measured(note=f"What the guard has measured could not be read: {failure.detail}")
 

@@ -138,7 +138,7 @@ class PoolState(PoolChart, PoolCleanup, PoolMeasured, rx.State):
         """The result of a connection test in words, and its tone."""
         try:
             principal = await permitted(self, "pool.test")
-            return tested(await console().backend.connection_test(principal=principal))
+            return tested(await console().backend.guard.connection_test(principal=principal))
         except SpillwayError as failure:
             return failure.detail, "bad"
 

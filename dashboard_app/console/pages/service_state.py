@@ -67,11 +67,11 @@ class ServiceState(PoolCleanup, rx.State):
 
     async def _read(self, principal: Principal, source_id: int) -> None:
         """One reading; what comes for a source that is no longer looked at is dropped."""
-        status, note = await _asked(console().backend.service_status(principal, source_id))
+        status, note = await _asked(console().backend.guard.service_status(principal, source_id))
         held: dict[str, Any] = {}
         held_note = _NO_HOLDERS
         if allowed(principal.role, "pool.holders"):
-            held, held_note = await _asked(console().backend.service_holders(principal, source_id)) if status else ({}, "")
+            held, held_note = await _asked(console().backend.guard.service_holders(principal, source_id)) if status else ({}, "")
         async with self:
             if source_id != self.source_number:
                 return
@@ -119,7 +119,7 @@ class ServiceState(PoolCleanup, rx.State):
 
     async def _clean_up(self, principal: Principal, about: int, *, dry_run: bool) -> dict[str, Any]:
         """Clean up the service's pool, through the server that watches it."""
-        return await console().backend.service_cleanup(principal, about, dry_run=dry_run)
+        return await console().backend.guard.service_cleanup(principal, about, dry_run=dry_run)
 
     async def _cleaned_up(self, principal: Principal) -> None:
         """Show at once who is left."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from dashboard_app.console import theme, words
 from dashboard_app.model.breaker import BreakerLimits, BreakerState, Cause, Outcome
-from dashboard_app.runtime.breakers import BreakerReading, Transition
+from dashboard_app.runtime.named_breaker import BreakerReading, Transition
 from dashboard_app.runtime.queue_ledger import QueueFigures
 
 MOVES_SHOWN = 5

@@ -2,7 +2,7 @@
 
 import json
 
-from dashboard_app.access.audit import masked_details
+from dashboard_app.access.audit_words import masked_details
 from dashboard_app.backend.guard import CleanupReport, Skipped
 from dashboard_app.model.pool import CleanupAction, PoolCounts, Victim
 

@@ -3,7 +3,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from dashboard_app.backend.sources import probing as probing_module
+from dashboard_app.backend.sources import bulk, open_probes
 from dashboard_app.backend.sources.assembly import build_sources
 from dashboard_app.backend.sources.lanes import Lanes
 from dashboard_app.backend.sources.probes.finding import Finding
@@ -73,7 +73,7 @@ class World:
         self.sources, self.probing, self.recorder = parts.sources, parts.probing, parts.recorder
 
     def probe(self, source_id: int) -> FakeProbe:
-        return self.probing._probes[source_id]
+        return self.probing._probes._by_source[source_id]
 
     async def prepared(self, *source_ids: int) -> None:
         """Probe once, so that the probes exist, and let a second pass."""
@@ -83,14 +83,14 @@ class World:
 
 @pytest.fixture
 async def world(database, settings_for, monkeypatch):
-    monkeypatch.setattr(probing_module, "_PROBES", {SourceKind.POSTGRESQL: FakeProbe})
+    monkeypatch.setattr(open_probes, "_PROBES", {SourceKind.POSTGRESQL: FakeProbe})
     clock = ManualClock()
     parts = build_sources(database, MirrorVault(), settings_for(), clock)
     await parts.sources.open()
     for n in range(2, 6):
         await parts.sources.create(settings(f"source {n}"))
     yield World(parts, clock)
-    for probe in parts.probing._probes.values():
+    for probe in parts.probing._probes._by_source.values():
         probe.gate.set()
     await parts.probing.close()
 
@@ -159,7 +159,7 @@ async def test_a_paused_source_is_unknown_and_left_alone(world):
     assert metrics.metrics == {}
     assert world.probe(2).calls == ["health"]
     await world.probing.turn()
-    assert 2 not in world.probing._probes
+    assert 2 not in world.probing._probes._by_source
 
 
 async def test_a_source_that_gives_no_metrics_has_none_and_leaves_no_sample(world):
@@ -190,7 +190,7 @@ async def test_a_bulk_read_keeps_order_leaves_out_unknown_ids_and_asks_each_once
 
 
 async def test_a_bulk_read_waits_for_a_hanging_source_no_longer_than_its_patience_and_the_probe_goes_on(world, monkeypatch):
-    monkeypatch.setattr(probing_module, "BULK_PATIENCE_S", 0.1)
+    monkeypatch.setattr(bulk, "BULK_PATIENCE_S", 0.1)
     await world.prepared(2, 3)
     last = world.probing.last(2)
     world.probe(2).gate.clear()
@@ -282,7 +282,7 @@ async def test_settings_are_tried_without_being_saved(world):
 async def test_idle_connections_are_released_and_landed_flights_forgotten(world):
     await world.prepared(2)
     await world.probing.turn()
-    assert world.probe(2).released == [probing_module.IDLE_S]
+    assert world.probe(2).released == [open_probes.IDLE_S]
     assert world.probing._flights._flights == {}
 
 

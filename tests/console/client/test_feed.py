@@ -23,8 +23,8 @@ from dashboard_app.model.event import RESET, Draft, message_of
 from dashboard_app.model.feed import FeedState
 from dashboard_app.model.secret import Secret
 from dashboard_app.model.user import Principal, PrincipalKind, Role
-from dashboard_app.runtime.breakers import NamedBreaker
 from dashboard_app.runtime.hub import Hub
+from dashboard_app.runtime.named_breaker import NamedBreaker
 from tests.console.running import until
 from tests.instance import free_port
 

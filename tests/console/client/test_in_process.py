@@ -71,8 +71,8 @@ def console_over(api: Api, tmp_path: Path, **settings: Any) -> Console:
 async def test_who_asks_travels_in_the_scope_never_in_a_header(tmp_path: Path) -> None:
     api = Api()
     backend = console_over(api, tmp_path).backend
-    await backend.status()
-    await backend.holders(ADMIN)
+    await backend.guard.status()
+    await backend.guard.holders(ADMIN)
     assert [who for _, _, who, _ in api.seen] == [CONSOLE, ADMIN]
     assert all(scope["spillway.request_id"] and scope["spillway.address"] == "console" for scope in api.scopes)
     headers = {name for scope in api.scopes for name, _ in scope["headers"]}
@@ -84,7 +84,7 @@ async def test_every_request_names_the_console_and_the_version_it_acts_on(tmp_pa
     console = console_over(api, tmp_path)
 
     async def told() -> str:
-        await console.backend.status()
+        await console.backend.guard.status()
         return dict(api.scopes[-1]["headers"])[b"x-throttle-client"].decode()
 
     assert await told() == "spillway-console"
@@ -109,11 +109,11 @@ async def test_the_right_is_checked_before_anything_is_sent(tmp_path: Path) -> N
         backend.update_source(VIEWER, 1, {}),
         backend.delete_source(VIEWER, 1),
         backend.test_source(VIEWER, NEW),
-        backend.force_cleanup(VIEWER, dry_run=False),
-        backend.holders(VIEWER),
-        backend.pool_history(VIEWER),
-        backend.service_holders(VIEWER, 7),
-        backend.service_cleanup(VIEWER, 7, dry_run=True),
+        backend.guard.cleanup(VIEWER, dry_run=False),
+        backend.guard.holders(VIEWER),
+        backend.guard.history(VIEWER),
+        backend.guard.service_holders(VIEWER, 7),
+        backend.guard.service_cleanup(VIEWER, 7, dry_run=True),
         backend.drill(VIEWER, "hold", {}),
         backend.health(1, principal=VIEWER),
     ):
@@ -165,9 +165,9 @@ async def test_a_guard_call_ends_after_two_seconds_though_the_transport_knows_no
     api.delay_s = 3600
     console = console_over(api, tmp_path)
     with pytest.raises(BackendFailed) as failure:
-        await console.backend.status()
+        await console.backend.guard.status()
     assert failure.value.cause == "timeout"
-    assert (await console.backend.connection_test(ADMIN))["ok"] is False
+    assert (await console.backend.guard.connection_test(ADMIN))["ok"] is False
     assert console.breakers["api"].reading().failure_count == 0
 
 
@@ -175,7 +175,7 @@ async def test_a_change_runs_to_its_end_though_its_asker_gave_up(tmp_path: Path)
     api = Api()
     api.delay_s = 0.2
     backend = console_over(api, tmp_path).backend
-    asking = asyncio.create_task(backend.force_cleanup(ADMIN, dry_run=False))
+    asking = asyncio.create_task(backend.guard.cleanup(ADMIN, dry_run=False))
     await until(lambda: api.seen)
     asking.cancel()
     await until(lambda: api.finished == 1)
@@ -231,9 +231,9 @@ async def test_what_a_server_does_not_offer_is_none(tmp_path: Path) -> None:
     api = Api()
     api.status = 404
     backend = console_over(api, tmp_path).backend
-    assert await backend.status() is None
-    assert await backend.throttling_config() is None
-    assert await backend.pool_history(ADMIN) is None
+    assert await backend.guard.status() is None
+    assert await backend.guard.throttling_config() is None
+    assert await backend.guard.history(ADMIN) is None
 
 
 def test_a_console_needs_a_server(tmp_path: Path) -> None:
@@ -266,11 +266,11 @@ async def test_with_another_machine_as_server_the_human_is_audited_here_failures
     settings = Settings(data_dir=tmp_path, backend_url="http://127.0.0.1:9")
     backend = Console(settings, SystemClock(), audit=book).backend
     with pytest.raises(BackendFailed):
-        await backend.force_cleanup(ADMIN, dry_run=False)
+        await backend.guard.cleanup(ADMIN, dry_run=False)
     with pytest.raises(BackendFailed):
-        await backend.service_cleanup(ADMIN, 7, dry_run=False)
+        await backend.guard.service_cleanup(ADMIN, 7, dry_run=False)
     with pytest.raises(BackendFailed):
-        await backend.service_cleanup(ADMIN, 7, dry_run=True)
+        await backend.guard.service_cleanup(ADMIN, 7, dry_run=True)
     with pytest.raises(BackendFailed):
         await backend.delete_source(ADMIN, 7)
     assert book.rows == [
@@ -284,7 +284,7 @@ async def test_a_failure_carries_the_start_of_its_request_id(tmp_path: Path) -> 
     api = Api()
     api.status, api.body = 503, orjson.dumps({"detail": "no", "code": "database_unavailable"})
     with pytest.raises(BackendFailed) as failed:
-        await console_over(api, tmp_path).backend.holders(ADMIN)
+        await console_over(api, tmp_path).backend.guard.holders(ADMIN)
     assert len(failed.value.reference) == 8
     assert api.scopes[-1]["spillway.request_id"].startswith(failed.value.reference)
 
@@ -294,12 +294,12 @@ async def test_a_watched_service_that_fails_says_nothing_of_the_server_that_watc
     console = console_over(api, tmp_path)
     console.backend._caller.on_failure = lambda: heard.append(1)
     api.status, api.body = 502, orjson.dumps({"detail": "Connection refused", "code": "probe_failed"})
-    for ask in (console.backend.service_status(ADMIN, 7), console.backend.service_holders(ADMIN, 7)):
+    for ask in (console.backend.guard.service_status(ADMIN, 7), console.backend.guard.service_holders(ADMIN, 7)):
         with pytest.raises(BackendFailed, match="Connection refused"):
             await ask
     assert heard == []
     api.body = orjson.dumps({"detail": "no", "code": "backend_failed"})
     with pytest.raises(BackendFailed):
-        await console.backend.service_status(ADMIN, 7)
+        await console.backend.guard.service_status(ADMIN, 7)
     assert heard == [1]
     assert [path for _, path, _, _ in api.seen][:2] == ["/scan/data-sources/7/guard/status", "/scan/data-sources/7/guard/holders"]

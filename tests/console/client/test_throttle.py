@@ -5,7 +5,7 @@ import pytest
 from dashboard_app.console.client.throttle import Hint, Throttle, parse_hint
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.pool import Level, ThrottlingConfig
-from dashboard_app.runtime.request_queue import Throttling
+from dashboard_app.policy.server_limits import Throttling
 
 
 def header(level: str, version: int) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dashboard_app.backend.sources.probes.service_wire import Answered
 from dashboard_app.model.breaker import BreakerState, Ticket
 from dashboard_app.model.clock import Clock
 from dashboard_app.model.errors import BackendFailed, BreakerOpen, ProbeFailed
-from dashboard_app.runtime.breakers import NamedBreaker
+from dashboard_app.runtime.named_breaker import NamedBreaker
 
 Found = TypeVar("Found")
 

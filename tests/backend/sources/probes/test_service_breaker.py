@@ -9,7 +9,7 @@ from dashboard_app.backend.sources.probes.service_wire import Answered, TokenRef
 from dashboard_app.model.breaker import BreakerLimits, BreakerState, Outcome
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import BreakerOpen, ProbeFailed
-from dashboard_app.runtime.breakers import NamedBreaker
+from dashboard_app.runtime.named_breaker import NamedBreaker
 
 DEAD = ProbeFailed("The connection was refused")
 
