@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import hypothesis
 import pytest
 
 from dashboard_app.settings import Settings
@@ -54,8 +55,11 @@ def program(part: str) -> str | None:
 
 
 def pytest_configure() -> None:
-    """Instances fork from what is imported once for each worker."""
+    """Instances fork from what is imported once for each worker; properties are not judged by how fast a busy machine finds examples."""
     Preloaded.serves = True
+    hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+    if os.environ.get("CI") != "true":  # there it has a profile of its own that says the same, and finds the same examples each time
+        hypothesis.settings.load_profile("busy")
 
 
 @pytest.hookimpl(trylast=True)

@@ -23,6 +23,7 @@ from dashboard_app.backend.api.app import build_api
 from dashboard_app.backend.api.deps import ApiDeps
 from dashboard_app.backend.events.assembly import EventParts, build_events
 from dashboard_app.backend.guard import ControlView, GuardLimits, PoolGuard
+from dashboard_app.backend.guard.monitor import Monitor
 from dashboard_app.backend.jobs.assembly import build_jobs
 from dashboard_app.backend.notify.assembly import build_channels
 from dashboard_app.backend.notify.channels import Channels
@@ -146,7 +147,7 @@ async def migrated(postgres: PostgresForTests) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _patient(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Here it counts what is answered; where a machine with much else to do takes longer than the limits of the database, that is not it.
 
     The limits are judged in tests/backend/guard and tests/faults.
@@ -154,6 +155,8 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_database.connect, "__kwdefaults__", store_database.connect.__kwdefaults__ | PATIENT)
     monkeypatch.setattr(Database.on_control, "__defaults__", (PATIENCE_S,))
     monkeypatch.setattr(Database.ping, "__defaults__", (PATIENCE_S,))
+    if request.node.get_closest_marker("impatient") is None:
+        monkeypatch.setattr(Monitor.check, "__defaults__", (PATIENCE_S,))
 
 
 @pytest.fixture

@@ -85,6 +85,7 @@ async def test_guard_calls_answer_while_the_pool_is_exhausted(demo_api):
         await client.post(HOLD, json={"connections": 0})
 
 
+@pytest.mark.impatient
 @pytest.mark.parametrize("trouble", [PostgresForTests.freeze, PostgresForTests.stop])
 async def test_guard_calls_answer_while_the_server_is_frozen_or_stopped(demo_api, postgres, trouble):
     async with demo_api.client() as client:

@@ -59,11 +59,11 @@ class Monitor:
             if self._ping is not None:
                 self._ping.cancel()
 
-    async def check(self, server: ServerView) -> bool:
-        """True when the database answers within the heartbeat's limit."""
+    async def check(self, server: ServerView, within_s: float | None = None) -> bool:
+        """True when the database answers within the heartbeat's limit, or in `within_s` seconds."""
         if self._ping is None or self._ping.done():
             self._ping = asyncio.create_task(self._answers(server), name="guard ping")
-        await asyncio.wait({self._ping}, timeout=self.limits.heartbeat_s)
+        await asyncio.wait({self._ping}, timeout=self.limits.heartbeat_s if within_s is None else within_s)
         return self._ping.done() and not self._ping.cancelled() and self._ping.result()
 
     async def _answers(self, server: ServerView) -> bool:
