@@ -206,10 +206,11 @@ async def test_a_full_queue_is_written_past_and_when_the_database_is_away_it_is_
 async def test_a_full_or_failing_disk_refuses_keeps_what_is_old_and_heals(tmp_path, call):
     table = Table()
     table.away = True
-    real = getattr(os, call)
+    real, failures = getattr(os, call), []
 
     def failing(descriptor, *rest):
         if "job-journal" in threading.current_thread().name:
+            failures.append(descriptor)
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(descriptor, *rest)
 
@@ -219,8 +220,9 @@ async def test_a_full_or_failing_disk_refuses_keeps_what_is_old_and_heals(tmp_pa
             with pytest.raises(TryLater, match="disk"):
                 await updater.accept([(2, JobStatus.PROCESSING, None)])
             assert updater.figures().level == "journal_failed"
+            failures.clear()
             await updater.aupdate_job_status(3, "processing")
-            await _until(lambda: adds_up(updater).queued == 2)
+            await _until(lambda: adds_up(updater).queued == 2 and failures)
         await updater.accept([(4, JobStatus.PROCESSING, None)])
         assert updater.figures().level != "journal_failed"
     table.away = False
