@@ -295,7 +295,7 @@ async def test_who_may_do_what(live):
             assert answer.status_code == 401, path
         with pytest.raises(aiohttp.WSServerHandshakeError) as denied:
             await session.ws_connect(f"ws://{where}/api/v1/events/ws")
-        assert denied.value.status == 403
+        assert denied.value.status == 401
         assert (await client.get("/api/v1/events/ws", headers=PERSON)).status_code == 426
         for query in ("?last_event_id=x", "?last_event_id=-1", "?unknown=1"):
             assert (await client.get(f"/api/v1/events/stream{query}", headers=PERSON)).status_code == 422
