@@ -125,7 +125,7 @@ class Gate:
             else:
                 await self._app(scope, receive, send)
         elif visit.is_closed(path):
-            await problem(404, "not_found", "There is no such page.")(scope, receive, send)
+            await problem(404, "not_found", "There is no such page.", instance=path)(scope, receive, send)
         elif visit.is_asset(path) and not self._pages.serves(path):
             await self._app(scope, receive, send)
         else:
@@ -138,7 +138,7 @@ class Gate:
         if scope[visit.PRINCIPAL] is not None:
             return self._app
         if scope["method"] not in visit.SAFE_METHODS or visit.is_socket(scope["path"]):
-            return problem(401, "not_signed_in", "Sign in first.")
+            return problem(401, "not_signed_in", "Sign in first.", instance=scope["path"])
         expired = f"{self._identity.cookie_name}=" in visit.header(scope, b"cookie")
         query = scope.get("query_string", b"").decode("latin-1")
         location = visit.login_location(scope["path"], query, expired=expired)

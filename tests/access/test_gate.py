@@ -338,7 +338,18 @@ async def test_the_address_behind_a_proxy_is_the_one_the_proxy_saw(fresh_databas
 async def test_a_bad_form_is_refused_plainly(parts, call, body, headers, status):
     method, path = call.split()
     async with visitor(parts) as client:
-        assert (await client.request(method, path, content=body, headers=headers)).status_code == status
+        answer = await client.request(method, path, content=body, headers=headers)
+        assert answer.status_code == status
+        if answer.headers.get("content-type") == "application/problem+json":
+            assert answer.json()["instance"] == path
+
+
+@pytest.mark.parametrize(("call", "status"), [("GET /_health", 404), ("POST /pool", 401), ("GET /_event/", 401)])
+async def test_a_refusal_of_a_page_names_its_path(parts, call, status):
+    method, path = call.split()
+    async with visitor(parts) as client:
+        answer = await client.request(method, path)
+        assert (answer.status_code, answer.json()["instance"]) == (status, path)
 
 
 @pytest.mark.parametrize("way", ["frozen", "stopped"])
