@@ -209,6 +209,16 @@ def test_migrate_says_the_revision(spillway):
     assert spillway("migrate").stdout.startswith("The database is at revision ")
 
 
+def test_the_help_of_a_kind_names_those_that_can_be_added(spillway):
+    told = " ".join(spillway("sources", "add", "--help").stdout.split())
+    assert "Supported today: pgbouncer, postgresql, service." in told
+
+
+def test_doctor_names_the_version_as_the_server_does(spillway, postgres):
+    version = postgres.execute("SHOW server_version")[0][0].split()[0]
+    assert f"answers, PostgreSQL {version}\n" in spillway("doctor").stdout
+
+
 def test_doctor_shows_every_setting_with_its_origin_and_no_secret(spillway, fresh_database, monkeypatch):
     monkeypatch.setenv("SPILLWAY_SECRET_KEY", "top-secret-key")
     said = spillway("doctor")

@@ -88,6 +88,7 @@ def test_a_name_that_is_not_exactly_one_of_ours_is_refused(name: str) -> None:
         ("LOG_LEVEL", "loud"),
         ("DEMO", "2"),
         ("HOST", ""),
+        ("DATA_DIR", ""),
         ("DATABASE_URL", "mysql://app@db/shop"),
         ("BACKEND_URL", "ftp://there"),
         ("PUBLIC_URL", "spillway.example"),

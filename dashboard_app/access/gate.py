@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from dashboard_app.access import visit
 from dashboard_app.access.hosts import AllowedHosts
+from dashboard_app.access.refusal import not_signed_in, refuse_socket
 from dashboard_app.model.errors import DatabaseUnavailable
 from dashboard_app.model.user import Principal, PrincipalKind
 from dashboard_app.runtime.problem import problem
@@ -24,7 +25,6 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CLOSE_NOT_SIGNED_IN = 4401
-CLOSE_FOREIGN = 4403
 _RETRY_AFTER_S = "1"
 
 
@@ -95,10 +95,10 @@ class Gate:
         peer = str((scope.get("client") or ("", 0))[0])
         scope[visit.ADDRESS] = visit.client_address(peer, visit.header(scope, b"x-forwarded-for"), self._hops)
         scope[visit.PRINCIPAL] = None
-        if scope["type"] == "websocket":
-            await self._socket(scope, receive, send)
-            return
         answer = self._stamped(scope, send)
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, answer)
+            return
         refused = self._foreign(scope)
         if refused is not None:
             await refused(scope, receive, answer)
@@ -125,7 +125,7 @@ class Gate:
             else:
                 await self._app(scope, receive, send)
         elif visit.is_closed(path):
-            await problem(404, "not_found", "There is no such page.")(scope, receive, send)
+            await problem(404, "not_found", "There is no such page.", instance=path)(scope, receive, send)
         elif visit.is_asset(path) and not self._pages.serves(path):
             await self._app(scope, receive, send)
         else:
@@ -138,7 +138,7 @@ class Gate:
         if scope[visit.PRINCIPAL] is not None:
             return self._app
         if scope["method"] not in visit.SAFE_METHODS or visit.is_socket(scope["path"]):
-            return problem(401, "not_signed_in", "Sign in first.")
+            return problem(401, "not_signed_in", "Sign in first.", instance=scope["path"])
         expired = f"{self._identity.cookie_name}=" in visit.header(scope, b"cookie")
         query = scope.get("query_string", b"").decode("latin-1")
         location = visit.login_location(scope["path"], query, expired=expired)
@@ -146,21 +146,16 @@ class Gate:
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a WebSocket of our own page with a session in; refuse any other before the app hears of it."""
-        if self._foreign(scope) is not None:
-            await _refuse_socket(receive, send, CLOSE_FOREIGN)
-        elif visit.is_socket(scope["path"]):
-            person = await self._person(scope)
-            if person is None:
-                await _refuse_socket(receive, send, CLOSE_NOT_SIGNED_IN)
+        is_page = visit.is_socket(scope["path"])
+        refused = self._foreign(scope)
+        if refused is None:
+            someone = await (self._person(scope) if is_page else self._principal(scope, guard_call=False))
+            if someone is not None:
+                scope[visit.PRINCIPAL] = someone
+                await self._while_signed_in(someone, scope, receive, send, self._farewell if is_page else "")
                 return
-            scope[visit.PRINCIPAL] = person
-            await self._while_signed_in(person, scope, receive, send, self._farewell)
-        else:
-            scope[visit.PRINCIPAL] = someone = await self._principal(scope, guard_call=False)
-            if someone is None:
-                await _refuse_socket(receive, send, CLOSE_NOT_SIGNED_IN)
-                return
-            await self._while_signed_in(someone, scope, receive, send)
+            refused = not_signed_in(scope)
+        await refuse_socket(refused, scope, receive, send)
 
     async def _while_signed_in(self, person: Principal, scope: Scope, receive: Receive, send: Send, farewell: str = "") -> None:
         """Serve a socket or a stream until it ends, or the session or token behind it does."""
@@ -221,7 +216,9 @@ class Gate:
         is_page = not is_api and not visit.is_asset(path)
 
         async def stamped(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "websocket.accept":
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", scope[visit.REQUEST_ID].encode("latin-1"))]
+            elif message["type"] in {"http.response.start", "websocket.http.response.start"}:
                 headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"x-request-id"]
                 given = {name.lower() for name, _ in headers}
                 host = visit.header(scope, b"host")
@@ -264,9 +261,3 @@ def _until(ended: asyncio.Task[Any], farewell: str, receive: Receive, send: Send
         return {"type": "websocket.disconnect", "code": CLOSE_NOT_SIGNED_IN}
 
     return receive_or_end, send_and_note
-
-
-async def _refuse_socket(receive: Receive, send: Send, code: int) -> None:
-    """Refuse the handshake: HTTP 403 to the browser."""
-    await receive()
-    await send({"type": "websocket.close", "code": code})

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable
 
 from dashboard_app.access import visit
-from dashboard_app.access.gate import CLOSE_NOT_SIGNED_IN, App, Receive, Scope, Send
+from dashboard_app.access.gate import App, Receive, Scope, Send
+from dashboard_app.access.refusal import not_signed_in, refuse_socket
 from dashboard_app.model.errors import InsufficientScope
 from dashboard_app.model.user import Principal
 from dashboard_app.policy.permission import ACTIONS, denial, least_role
@@ -31,8 +32,7 @@ class Permit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a permitted call on; answer any other."""
         if scope["type"] == "websocket" and scope.get(visit.PRINCIPAL) is None:
-            await receive()
-            await send({"type": "websocket.close", "code": CLOSE_NOT_SIGNED_IN})
+            await refuse_socket(not_signed_in(scope), scope, receive, send)
             return
         refused = self._refusal(scope) if scope["type"] == "http" else None
         await (refused or self._app)(scope, receive, send)
@@ -42,14 +42,14 @@ class Permit:
         principal: Principal | None = scope.get(visit.PRINCIPAL)
         action = self._action(scope["method"], scope["path"])
         if action is None:
-            return _not_signed_in(scope) if principal is None and not self._is_open(scope["path"]) else None
+            return not_signed_in(scope) if principal is None and not self._is_open(scope["path"]) else None
         if action not in ACTIONS:
             return problem(403, "forbidden", "Nobody may do this.", instance=scope["path"])
         needed = least_role(action, public_health=self._public_health)
         if needed is None:
             return None
         if principal is None:
-            return _not_signed_in(scope)
+            return not_signed_in(scope)
         refused = denial(principal, action)
         if refused is None:
             return None
@@ -66,12 +66,3 @@ class Permit:
     def _action(self, method: str, path: str) -> str | None:
         """The action of a call; a HEAD is judged as the GET it stands for."""
         return self._action_of(method, path) or (self._action_of("GET", path) if method == "HEAD" else None)
-
-
-def _not_signed_in(scope: Scope) -> ProblemResponse:
-    """401; or 503 when credentials were given that nobody can judge now: the caller should come again, not sign in anew."""
-    if scope.get(visit.IDENTITY_UNKNOWN):
-        detail = "The database cannot be asked whether these credentials are good."
-        return problem(503, "database_unavailable", detail, instance=scope["path"], headers=[("Retry-After", "2")])
-    detail = "Sign in first, or send a bearer token."
-    return problem(401, "not_signed_in", detail, instance=scope["path"], headers=[("WWW-Authenticate", "Bearer")])

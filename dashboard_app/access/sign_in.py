@@ -86,7 +86,8 @@ class SignIn:
         }
         found = answers.get((path, method))
         if found is None:
-            return problem(405, "method_not_allowed", "This page does not take this method.", headers=[("Allow", _allowed(path))])
+            detail = "This page does not take this method."
+            return problem(405, "method_not_allowed", detail, instance=path, headers=[("Allow", _allowed(path))])
         return await found(request)
 
     async def _show_sign_in(self, request: Request) -> Response:
@@ -161,12 +162,12 @@ class SignIn:
 
     async def _to_provider(self, request: Request) -> Response:
         """Off to the identity provider."""
-        return await self._oidc.start(request) if self._oidc is not None else _no_provider()
+        return await self._oidc.start(request) if self._oidc is not None else _no_provider(request)
 
     async def _from_provider(self, request: Request) -> Response:
         """Back from the identity provider."""
         if self._oidc is None:
-            return _no_provider()
+            return _no_provider(request)
 
         async def entered(request: Request, cookie: str, next_path: str) -> Response:
             return await self._enter(request, cookie, next_path, by="oidc")
@@ -277,9 +278,9 @@ def _allowed(path: str) -> str:
     return {"/logout": "POST", START: "GET, HEAD", CALLBACK: "GET, HEAD"}.get(path, "GET, HEAD, POST")
 
 
-def _no_provider() -> Response:
+def _no_provider(request: Request) -> Response:
     """What is said where no identity provider is set up."""
-    return problem(404, "not_found", "There is no such page.")
+    return problem(404, "not_found", "There is no such page.", instance=request.url.path)
 
 
 def _html(status: int, text: str) -> Response:

@@ -124,7 +124,7 @@ async def _pooler(settings: Settings) -> Finding:
 
 async def _version(connection: asyncpg.Connection, where: str) -> Finding:
     found = connection.get_server_version()
-    return Finding("database", found.major >= _LEAST_POSTGRES, f"{where} answers, PostgreSQL {found.major}.{found.minor}")
+    return Finding("database", found.major >= _LEAST_POSTGRES, f"{where} answers, PostgreSQL {found.major}.{found.micro or found.minor}")
 
 
 async def _revision(connection: asyncpg.Connection, _where: str) -> Finding:

@@ -9,11 +9,13 @@ import typer
 from dashboard_app.backend.sources.exchange import TEXT_LIMIT_BYTES, ImportReport, export_sources, import_sources
 from dashboard_app.commands.workplace import FAILED, WRONG_USAGE, Workplace, asked_password, run, table
 from dashboard_app.model.errors import NotFound
-from dashboard_app.model.source import Source, SourceKind, SourceSettings, TestReport
+from dashboard_app.model.source import BUILT_KINDS, Source, SourceKind, SourceSettings, TestReport
 
 app = typer.Typer(
     no_args_is_help=True, help="Data sources. Example: sources add orders --host db.example.org --username spillway", rich_markup_mode=None
 )
+
+_KIND_HELP = f"What speaks there. Supported today: {', '.join(sorted(BUILT_KINDS))}."
 
 
 @app.command()
@@ -24,7 +26,7 @@ def add(
     username: Annotated[str, typer.Option(help="Who signs in there; a service has none.", show_default=False)] = "",
     port: Annotated[int, typer.Option(min=1, max=65_535)] = 5432,
     database: Annotated[str, typer.Option(help="The database; without: the one named like the user.")] = "",
-    kind: Annotated[SourceKind, typer.Option(help="What speaks there.")] = SourceKind.POSTGRESQL,
+    kind: Annotated[SourceKind, typer.Option(help=_KIND_HELP)] = SourceKind.POSTGRESQL,
     environment: Annotated[str, typer.Option(help="production, staging …")] = "",
     tag: Annotated[list[str] | None, typer.Option(help="May be given more than once.")] = None,
     option: Annotated[

@@ -1,5 +1,6 @@
 """The console's services read into one picture for a screen on the wall: the page's and the call's alike."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ from dashboard_app.console.rows.wall import Tile, WallTitle, rest_words, tile, t
 from dashboard_app.model.errors import SpillwayError
 from dashboard_app.model.health import HealthStatus
 from dashboard_app.model.source import Source
+
+_JOBS_LIMIT_S = 2.0
+"""At EMERGENCY a read may wait for its turn as long as the queue lets it (QUEUE_TIMEOUT_S); a wall says what it knows without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,11 @@ def alert_count(console: Any) -> int | None:
 
 
 async def jobs_json(console: Any) -> dict[str, Any] | None:
-    """What a wall says of the jobs, read once for all walls; None when the server does not say it now."""
+    """What a wall says of the jobs, read once for all walls; None when the server does not say it within 2 s."""
     try:
-        stats = await console.jobs.stats(CONSOLE)
-    except SpillwayError:
+        async with asyncio.timeout(_JOBS_LIMIT_S):
+            stats = await console.jobs.stats(CONSOLE)
+    except (SpillwayError, TimeoutError):
         return None
     return {name: stats[name] for name in ("queued", "dead_letter_total", "accepted_total", "written_total")}
 

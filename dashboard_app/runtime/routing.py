@@ -9,11 +9,20 @@ from fastapi.routing import APIRoute, APIRouter
 
 ACTION_KEY = "x-action"
 """The member of an operation in OpenAPI that names its action in `policy/permission.py`."""
+TAGGED: dict[str, Any] = {"headers": {"ETag": {"schema": {"type": "string"}, "description": "Another one with each change."}}}
+"""For a route's `responses`: this answer carries an ETag."""
 
 
-def acts(action: str) -> dict[str, Any]:
-    """The `openapi_extra` of a route that is `action`: `@router.get("/x", openapi_extra=acts("sources.read"))`."""
-    return {ACTION_KEY: action}
+def acts(action: str, **heeds: str) -> dict[str, Any]:
+    """The `openapi_extra` of a route that is `action`: `@router.get("/x", openapi_extra=acts("sources.read"))`.
+
+    `heeds`: a request header that the route reads by itself, `_` for `-`, and what it does with it.
+    """
+    headers = [
+        {"name": name.replace("_", "-"), "in": "header", "required": False, "schema": {"type": "string"}, "description": use}
+        for name, use in heeds.items()
+    ]
+    return {ACTION_KEY: action, **({"parameters": headers} if headers else {})}
 
 
 class StrictRequest(Request):

@@ -21,6 +21,13 @@ def empty_to_none(value: object) -> object:
     return None if value == "" else value
 
 
+def folder(value: object) -> object:
+    """`value`, when it names a folder: an empty path would be the current one."""
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("must name a folder")
+    return value
+
+
 def email(value: str | None) -> str | None:
     """`value`, when it is an email."""
     if value is not None and not is_email(value.strip()):

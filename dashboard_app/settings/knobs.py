@@ -30,7 +30,9 @@ class Settings(BaseSettings):
         None, "Set when DATABASE_URL goes through a connection pooler: postgresql://… of the database itself, for migrations and its probe."
     )
     pg_bin: OptionalText = knob(None, "Folder with PostgreSQL >= 15 binaries for the embedded server, instead of the wheel's.")
-    data_dir: Path = knob(Path(".data"), "Embedded database, journal, snapshot and generated secret key (mode 0600).")
+    data_dir: Annotated[Path, BeforeValidator(kinds.folder)] = knob(
+        Path(".data"), "Embedded database, journal, snapshot and generated secret key (mode 0600)."
+    )
     backend_url: OptionalText = knob(None, "Where the console reads from: a server that speaks this API. Unset: this one, in process.")
     backend_token: Annotated[SecretStr | None, BeforeValidator(empty_to_none)] = knob(None, "The bearer token for BACKEND_URL.")
     public_url: OptionalText = knob(None, "The address people use, for the Host and Origin allow-list beside HOST:PORT and localhost.")

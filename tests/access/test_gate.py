@@ -1,4 +1,5 @@
 import asyncio
+import json
 import re
 from contextlib import asynccontextmanager
 
@@ -337,7 +338,18 @@ async def test_the_address_behind_a_proxy_is_the_one_the_proxy_saw(fresh_databas
 async def test_a_bad_form_is_refused_plainly(parts, call, body, headers, status):
     method, path = call.split()
     async with visitor(parts) as client:
-        assert (await client.request(method, path, content=body, headers=headers)).status_code == status
+        answer = await client.request(method, path, content=body, headers=headers)
+        assert answer.status_code == status
+        if answer.headers.get("content-type") == "application/problem+json":
+            assert answer.json()["instance"] == path
+
+
+@pytest.mark.parametrize(("call", "status"), [("GET /_health", 404), ("POST /pool", 401), ("GET /_event/", 401)])
+async def test_a_refusal_of_a_page_names_its_path(parts, call, status):
+    method, path = call.split()
+    async with visitor(parts) as client:
+        answer = await client.request(method, path)
+        assert (answer.status_code, answer.json()["instance"]) == (status, path)
 
 
 @pytest.mark.parametrize("way", ["frozen", "stopped"])
@@ -376,14 +388,23 @@ async def socket(gate, headers, path="/_event/", incoming=()):
 
 
 @pytest.mark.parametrize(
-    ("origin", "with_cookie", "code"),
-    [(BASE, False, 4401), ("http://evil.example", True, 4403), (None, True, 4403)],
+    ("origin", "with_cookie", "status", "code"),
+    [
+        (BASE, False, 401, "not_signed_in"),
+        ("http://evil.example", True, 403, "origin_not_allowed"),
+        (None, True, 403, "origin_not_allowed"),
+    ],
 )
-async def test_a_socket_is_refused_before_the_app_hears_of_it(parts, origin, with_cookie, code):
+async def test_a_socket_is_refused_before_the_app_hears_of_it(parts, origin, with_cookie, status, code):
     app = Echo()
     headers = {"Cookie": await parts.cookie()} if with_cookie else {}
-    headers |= {"Origin": origin} if origin else {}
-    assert await socket(gate_of(parts, app), headers) == [{"type": "websocket.close", "code": code}]
+    headers |= {"Origin": origin, "X-Request-ID": "mine"} if origin else {"X-Request-ID": "mine"}
+    start, body = await socket(gate_of(parts, app), headers)
+    answered = dict(start["headers"])
+    assert (start["type"], start["status"], answered[b"x-request-id"]) == ("websocket.http.response.start", status, b"mine")
+    assert answered[b"content-type"] == b"application/problem+json"
+    said = json.loads(body["body"])
+    assert (said["status"], said["code"], said["instance"]) == (status, code, "/_event/")
     assert not app.entered.is_set()
 
 
@@ -405,10 +426,11 @@ async def test_a_socket_of_the_api_takes_a_token_and_nobody_else(parts):
     app = Echo()
     token = await parts.identity.create_token("ci", Role.VIEWER)
     gate = gate_of(parts, app)
-    assert (await socket(gate, {}, "/api/v1/events/ws"))[0]["code"] == 4401
+    assert (await socket(gate, {}, "/api/v1/events/ws"))[0]["status"] == 401
     bye = {"type": "websocket.disconnect", "code": 1000}
-    sent = await socket(gate, {"Authorization": f"Bearer {token}"}, "/api/v1/events/ws", [bye])
-    assert sent == [{"type": "websocket.accept"}]
+    headers = {"Authorization": f"Bearer {token}", "X-Request-ID": "mine"}
+    sent = await socket(gate, headers, "/api/v1/events/ws", [bye])
+    assert sent == [{"type": "websocket.accept", "headers": [(b"x-request-id", b"mine")]}]
 
 
 async def test_an_account_made_by_its_own_password_cannot_smuggle_markup(parts):

@@ -86,7 +86,7 @@ async def test_credentials_that_cannot_be_judged_now_are_503_and_open_calls_stil
     assert (await call("GET", "/status", unknown=True)).status_code == 200
 
 
-async def test_a_socket_without_a_principal_is_closed_before_the_app():
+async def test_a_socket_without_a_principal_is_401_before_the_app():
     async def app(scope, receive, send):
         raise AssertionError
 
@@ -99,4 +99,4 @@ async def test_a_socket_without_a_principal_is_closed_before_the_app():
         sent.append(message)
 
     await Permit(app, lambda *asked: None)({"type": "websocket", "path": "/api/v1/events/ws"}, receive, send)
-    assert sent == [{"type": "websocket.close", "code": 4401}]
+    assert (sent[0]["type"], sent[0]["status"]) == ("websocket.http.response.start", 401)

@@ -1,14 +1,18 @@
 """The wall: its page and the call for outside screens show one and the same picture, and never an old one as new."""
 
+import asyncio
+
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from benchmarks.simulation.virtual_time import run_virtually
 from dashboard_app.console import context
 from dashboard_app.console.api.routes import build_routes
 from dashboard_app.console.pages import wall
 from dashboard_app.console.pages.shell_state import ShellState
 from dashboard_app.console.pages.wall import WallState
+from dashboard_app.console.wall import dashboard_json
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import BackendFailed, RateLimited
 from dashboard_app.runtime.ratelimit import AddressLimit
@@ -93,6 +97,18 @@ async def test_the_call_gives_the_same_picture(fake):
     assert told["jobs"] == {"queued": 16, "dead_letter_total": 2, "accepted_total": 41_210, "written_total": 41_180}
     assert told["alerts"] is None, "not asked yet"
     assert told["measured_at"].endswith("Z")
+
+
+def test_it_does_not_wait_for_jobs_whose_turn_comes_late(fake, monkeypatch):
+    async def whole() -> None:
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(fake.jobs, "stats", lambda _principal: asyncio.sleep(30, {}))
+        began = loop.time()
+        told = await dashboard_json(fake)
+        assert (told["jobs"], told["sources"]["total"]) == (None, 24)
+        assert loop.time() - began <= 2.1
+
+    run_virtually(whole())
 
 
 async def test_past_the_limit_it_says_when_again_and_another_address_is_served(fake):

@@ -283,6 +283,12 @@ async def test_before_the_history_was_read_nobody_can_resume(live, monkeypatch):
         assert denied.value.status == 503
 
 
+async def test_the_description_names_both_ways_to_resume(live):
+    _, api = live
+    stream = api.app.openapi()["paths"]["/api/v1/events/stream"]["get"]
+    assert {("Last-Event-ID", "header"), ("last_event_id", "query")} <= {(one["name"], one["in"]) for one in stream["parameters"]}
+
+
 async def test_who_may_do_what(live):
     where, api = live
     async with httpx.AsyncClient(base_url=f"http://{where}") as client, aiohttp.ClientSession() as session:
@@ -295,7 +301,7 @@ async def test_who_may_do_what(live):
             assert answer.status_code == 401, path
         with pytest.raises(aiohttp.WSServerHandshakeError) as denied:
             await session.ws_connect(f"ws://{where}/api/v1/events/ws")
-        assert denied.value.status == 403
+        assert denied.value.status == 401
         assert (await client.get("/api/v1/events/ws", headers=PERSON)).status_code == 426
         for query in ("?last_event_id=x", "?last_event_id=-1", "?unknown=1"):
             assert (await client.get(f"/api/v1/events/stream{query}", headers=PERSON)).status_code == 422

@@ -93,8 +93,10 @@ async def test_settings_are_tried_without_being_saved(api, body):
     async with api.client() as client:
         good = (await client.post(f"{PATH}/test", json=body)).json()
         bad = (await client.post(f"{PATH}/test", json=body | {"database": "nothing_such"})).json()
+        unnamed = (await client.post(f"{PATH}/test", json={name: value for name, value in body.items() if name != "name"})).json()
         assert (await client.get(PATH)).json()["total"] == 1
     assert good["ok"]
+    assert unnamed["ok"]
     assert all(step["ok"] for step in good["steps"])
     assert not bad["ok"]
     assert not bad["steps"][-1]["ok"]

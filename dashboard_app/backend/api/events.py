@@ -53,7 +53,7 @@ def event_routes(events: Events, streams: Streams) -> APIRouter:
 
     @router.get(
         visit.STREAM,
-        openapi_extra=acts("events.read"),
+        openapi_extra=acts("events.read", Last_Event_ID="Go on after this message; comes before `last_event_id`."),
         response_class=Response,
         responses={
             200: {

@@ -60,7 +60,12 @@ def notification_routes(deps: ApiDeps, channels: Channels) -> APIRouter:
             noted.update(target=_named(channel), before=_shown(channel))
         return Response(status_code=204)
 
-    @router.post(f"{_PATH}/{{channel_id}}/test", response_model=TrialOut, openapi_extra=acts("notifications.write"))
+    @router.post(
+        f"{_PATH}/{{channel_id}}/test",
+        response_model=TrialOut,
+        openapi_extra=acts("notifications.write"),
+        responses={429: {"description": "Another test is under way."}},
+    )
     async def test_channel(request: Request, channel_id: ChannelId) -> Response:
         """Send a test message now. It worked or it did not: both are 200. One at a time: 429 while another test is under way."""
         async with audited(deps, request, "notifications.write", f"channel {channel_id}", {"event": "test"}) as noted:

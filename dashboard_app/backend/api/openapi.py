@@ -16,15 +16,19 @@ _RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds
 _METHODS = ("get", "post", "put", "patch", "delete")
 _ABOUT = """Errors are problem documents (RFC 9457). Times are ISO 8601 in UTC with `Z`. Every answer carries `X-Request-ID` and the hint
 `X-Throttle: level=…; max=…; rpm=…; delay=…; version=…`, so that a client slows down with its very next request.
-Ids are 1 to 2147483647; any other in a path is 404. Bodies may have 1 MiB."""
+Every id in a path says its range; any other is 404. Bodies may have 1 MiB, those of jobs and events 16 MiB."""
+_SHARED = {
+    "X-Request-ID": {"schema": {"type": "string"}, "description": "The caller's, if it sent a sane one."},
+    "X-Throttle": {"schema": {"type": "string"}, "description": "What a client may send now."},
+}
+_EVERYWHERE = {name: {"$ref": f"#/components/headers/{name}"} for name in _SHARED}
+_TELLS_WHEN = frozenset({"429", "503"})
+"""What says with `Retry-After` when it is worth trying again."""
 
 
-def _problem(description: str, *, retry: bool = False) -> dict[str, Any]:
+def _problem(description: str) -> dict[str, Any]:
     """One problem response of an operation."""
-    said: dict[str, Any] = {"description": description, "content": _PROBLEM}
-    if retry:
-        said["headers"] = _RETRY
-    return said
+    return {"description": description, "content": _PROBLEM}
 
 
 def _scope_words(action: str) -> str:
@@ -46,6 +50,7 @@ def describe(app: FastAPI, *, public_health: bool) -> dict[str, Any]:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schema.pop("$defs", None)
         schemas[model.__name__] = schema
+    components["headers"] = _SHARED
     components["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer …`"},
         "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "The cookie set by /login."},
@@ -76,9 +81,9 @@ def _complete(path: str, method: str, operation: dict[str, Any], *, public_healt
         )
         away = responses.setdefault("503", {})
         away.setdefault("description", "The pool has no place, or the database does not answer.")
-        away.setdefault("headers", _RETRY)
     _add_refusals(path, method, operation, responses)
     for status, response in responses.items():
+        response["headers"] = response.get("headers", {}) | (_RETRY if status in _TELLS_WHEN else {}) | _EVERYWHERE
         if status >= "400":
             response.setdefault("content", _PROBLEM)
 
@@ -87,7 +92,7 @@ def _add_refusals(path: str, method: str, operation: dict[str, Any], responses: 
     """Add the problems that follow from the path and from what the operation takes."""
     if "{" in path:
         responses["404"] = _problem("There is no such thing.")
-    if operation.get("parameters") or "requestBody" in operation:
+    if any(parameter["in"] != "header" for parameter in operation.get("parameters", ())) or "requestBody" in operation:
         responses["422"] = _problem("A value is not acceptable; `errors` names each field.")
     else:
         responses.pop("422", None)
@@ -97,4 +102,4 @@ def _add_refusals(path: str, method: str, operation: dict[str, Any], responses: 
     if path.startswith("/scan/") and method in {"post", "patch", "delete"}:
         responses.setdefault("409", _problem("The name is taken, or the built-in source does not allow this."))
     if path in {"/readyz", "/api/health"}:
-        responses["503"] = _problem("Not now.", retry=True)
+        responses["503"] = _problem("Not now.")

@@ -20,7 +20,7 @@ from dashboard_app.backend.api.pool_schemas import (
     StatusOut,
     ThrottlingOut,
 )
-from dashboard_app.runtime.routing import acts, strict_router
+from dashboard_app.runtime.routing import TAGGED, acts, strict_router
 
 _PATH = "/api/v1/health/database"
 
@@ -45,8 +45,11 @@ def _add_reading(router: APIRouter, deps: ApiDeps) -> None:
     @router.get(
         f"{_PATH}/throttling-config",
         response_model=ThrottlingOut,
-        openapi_extra=acts("pool.status"),
-        responses={304: {"description": "Nothing changed since the ETag in If-None-Match."}},
+        openapi_extra=acts("pool.status", If_None_Match="ETags that are known already; `*` is any."),
+        responses={
+            200: TAGGED,
+            304: TAGGED | {"description": "Nothing changed since the ETag in If-None-Match."},
+        },
     )
     async def throttling_config(request: Request) -> Response:
         """What a client may send now. `version` grows with every change, and with it the ETag."""

@@ -84,7 +84,7 @@ class SourceIn(Body):
 class SourceTrialIn(SourceIn):
     """Settings to try. With `id` and without a password the stored one is used, for the same host, port and user only."""
 
-    name: Text200 = ""
+    name: Name = "trial"
     id: Id | None = None
 
 

@@ -79,7 +79,8 @@ class Cleanup:
         aims, _ = await self._aims(_DRY_ASK_S)
         closable = self._idle_victims()
         before = self._gauge.counts()
-        after = replace(before, checked_out=before.checked_out - len(aims), idle=before.idle - len(closable))
+        in_use, idle = before.checked_out - len(aims), before.idle - len(closable)
+        after = replace(before, checked_out=in_use, idle=idle, overflow=max(0, in_use + idle - before.size))
         ends = sum(1 for aim in aims if aim.victim.action is CleanupAction.TERMINATE)
         return CleanupReport(
             is_dry_run=True,

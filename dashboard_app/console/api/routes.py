@@ -29,7 +29,7 @@ from dashboard_app.model.breaker import BreakerState
 from dashboard_app.model.errors import BreakerOpen, NotSignedIn, RateLimited
 from dashboard_app.runtime.problem import problem
 from dashboard_app.runtime.ratelimit import AddressLimit
-from dashboard_app.runtime.routing import acts, strict_router
+from dashboard_app.runtime.routing import TAGGED, acts, strict_router
 
 
 def build_routes(console: Console) -> APIRouter:
@@ -116,7 +116,13 @@ def _add_queue(router: APIRouter, console: Console) -> None:
 def _add_settings(router: APIRouter, console: Console) -> None:
     """GET and PATCH /api/v1/settings."""
 
-    @router.get("/api/v1/settings", openapi_extra=acts("settings.read"), response_model=SettingsAnswer, summary="Every setting")
+    @router.get(
+        "/api/v1/settings",
+        openapi_extra=acts("settings.read"),
+        response_model=SettingsAnswer,
+        responses={200: TAGGED},
+        summary="Every setting",
+    )
     async def read_settings(response: Response) -> dict[str, Any]:
         response.headers["ETag"] = _version_tag(console)
         return settings_json(console.live)
@@ -126,6 +132,7 @@ def _add_settings(router: APIRouter, console: Console) -> None:
         openapi_extra=acts("settings.write"),
         response_model=SettingsAnswer,
         responses={
+            200: TAGGED,
             409: {"description": "If-Match names an older version, or another change is being saved."},
             422: {"description": "An error per setting that is unknown, needs a restart, or is out of its bounds. Nothing has changed."},
         },

@@ -7,6 +7,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from dashboard_app.backend.api.app import is_api_path
+from dashboard_app.backend.api.limits import MAX_BODY_BYTES, MAX_BULK_BODY_BYTES
+from dashboard_app.backend.api.values import LARGEST_ID
 from dashboard_app.policy.permission import ACTIONS
 from tests.backend.api.fakes import World
 
@@ -101,6 +103,26 @@ async def test_every_operation_says_its_action_rights_and_problems():
         assert method == "get" or "requestBody" not in operation or {"413", "415", "422"} <= set(responses)
         for status, response in responses.items():
             assert status < "400" or "application/problem+json" in response["content"], (path, status)
+
+
+async def test_headers_are_described_too(client):
+    answer = await client.get("/openapi.json")
+    document = answer.json()
+    for (_, path), operation in operations(document).items():
+        for status, response in operation["responses"].items():
+            assert {"X-Request-ID", "X-Throttle"} <= set(response["headers"]), path
+            assert ("Retry-After" in response["headers"]) is (status in {"429", "503"}), (path, status)
+    assert set(document["components"]["headers"]) == set(re.findall(r'"#/components/headers/([^"]+)"', answer.text))
+    config = document["paths"]["/api/v1/health/database/throttling-config"]["get"]
+    assert [(one["name"], one["in"]) for one in config["parameters"]] == [("If-None-Match", "header")]
+    assert all("ETag" in config["responses"][status]["headers"] for status in ("200", "304"))
+    assert "422" not in config["responses"]
+
+
+async def test_its_introduction_keeps_to_the_limits_that_hold(client):
+    about = (await client.get("/openapi.json")).json()["info"]["description"]
+    assert f"{MAX_BODY_BYTES // 2**20} MiB, those of jobs and events {MAX_BULK_BODY_BYTES // 2**20} MiB" in about
+    assert str(LARGEST_ID) not in about
 
 
 async def test_every_reference_leads_somewhere(client):

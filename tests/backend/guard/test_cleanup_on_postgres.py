@@ -47,6 +47,15 @@ async def test_idle_transactions_are_ended_on_the_server_and_their_checkouts_tak
         assert system.guard.counts().checked_out == 0
 
 
+async def test_a_dry_run_says_the_pool_that_the_cleanup_then_leaves(address: DatabaseAddress) -> None:
+    async with guarded(address, limits=AT_ONCE) as system:
+        await system.hold(30)
+        await aged()
+        plan = await system.guard.cleanup(dry_run=True)
+        assert (plan.before.overflow, plan.after.overflow) == (10, 0)
+        assert plan.after == (await system.guard.cleanup(dry_run=False)).after
+
+
 async def test_a_running_query_finishes_with_its_right_answer(address: DatabaseAddress) -> None:
     async with guarded(address, limits=AT_ONCE) as system:
 
