@@ -26,7 +26,8 @@ class Admission:
         self.rejected_total = 0
         self.limits = limits
         self._monotonic = monotonic
-        self._waiters: deque[tuple[asyncio.Future[bool], float]] = deque()
+        self.waiters: deque[tuple[asyncio.Future[bool], float]] = deque()
+        """Who waits for a place, and since when (monotonic)."""
         self._warnings: deque[float] = deque(maxlen=_WARNINGS_PER_MINUTE)
         self._held_back = 0
 
@@ -37,9 +38,9 @@ class Admission:
 
     def queued(self) -> tuple[int, float]:
         """How many wait for a place, and since how many seconds the first of them."""
-        if not self._waiters:
+        if not self.waiters:
             return 0, 0.0
-        return len(self._waiters), self._monotonic() - self._waiters[0][1]
+        return len(self.waiters), self._monotonic() - self.waiters[0][1]
 
     @asynccontextmanager
     async def place(self, usage: Callable[[], float], is_reachable: bool, on_change: Callable[[], None]) -> AsyncIterator[None]:
@@ -56,7 +57,7 @@ class Admission:
             raise self._full()
         if usage_percent >= _WARN_PERCENT:
             self._warn(usage_percent)
-        if self.in_flight >= self.limit or self._waiters:
+        if self.in_flight >= self.limit or self.waiters:
             await self._wait(usage_percent, on_change)
             if usage() >= _FULL_PERCENT:
                 self._leave()
@@ -70,12 +71,12 @@ class Admission:
 
     async def _wait(self, usage_percent: float, on_change: Callable[[], None]) -> None:
         """Return with a place, or refuse."""
-        if len(self._waiters) >= self.limits.max_waiting:
+        if len(self.waiters) >= self.limits.max_waiting:
             raise self._refusal("Too much database work is waiting already.", usage_percent)
         loop = asyncio.get_running_loop()
         granted: asyncio.Future[bool] = loop.create_future()
         entry = (granted, self._monotonic())
-        self._waiters.append(entry)
+        self.waiters.append(entry)
         timer = loop.call_later(self.limits.admission_timeout_s, _expire, granted)
         on_change()
         try:
@@ -86,16 +87,16 @@ class Admission:
             raise
         finally:
             timer.cancel()
-            if entry in self._waiters:
-                self._waiters.remove(entry)
+            if entry in self.waiters:
+                self.waiters.remove(entry)
             on_change()
         if not has_place:
             raise self._refusal(f"All {self.limit} places for database work are taken.", usage_percent)
 
     def _leave(self) -> None:
         """Hand this place to the first who still waits, or free it."""
-        while self._waiters:
-            granted, _ = self._waiters.popleft()
+        while self.waiters:
+            granted, _ = self.waiters.popleft()
             if not granted.done():
                 granted.set_result(True)
                 return

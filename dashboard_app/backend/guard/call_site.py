@@ -75,7 +75,12 @@ def trace(depth: int = 1) -> Trace:
 
 def call_site(trace: Trace) -> str:
     """`module.function:line` of the innermost frame of the application, or "(unknown)" when every frame was a library's."""
-    return _text(*trace[0]) if trace else UNKNOWN
+    return called(trace[0] if trace else None)
+
+
+def called(frame: tuple[CodeType, int] | None) -> str:
+    """One frame of a trace as `module.function:line`, "(unknown)" for None."""
+    return UNKNOWN if frame is None else _text(*frame)
 
 
 def stack(trace: Trace) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """One connection out of the pool: who asked for it, since when, and what it is doing."""
 
-import weakref
 from typing import Any
 
 from dashboard_app.backend.guard.call_site import call_site, stack, trace
@@ -18,11 +17,10 @@ _DEPTH = 3
 class Checkout:
     """One checkout; its ledger changes it as SQLAlchemy's events come. Times are monotonic seconds.
 
-    It holds the pool's record, but the holder's handle only weakly: a handle nobody refers to must stay collectable.
+    It holds the pool's record, which holds the holder's handle only weakly: a handle nobody refers to must stay collectable.
     """
 
     __slots__ = (
-        "_handle",
         "has_transaction",
         "id",
         "idle_since",
@@ -38,11 +36,10 @@ class Checkout:
         "trace",
     )
 
-    def __init__(self, number: int, record: Any, handle: Any, since: float) -> None:
+    def __init__(self, number: int, record: Any, since: float) -> None:
         """Nothing runs yet; whoever calls is who asked."""
         self.id = number
         self.record = record
-        self._handle = weakref.ref(handle)
         self.label = label = current_label()
         self.task = label.task or own_name()
         self.trace = trace(_DEPTH)
@@ -61,8 +58,10 @@ class Checkout:
         return call_site(self.trace)
 
     def handle(self) -> Any:
-        """SQLAlchemy's proxy that the holder uses, None when it is gone."""
-        return self._handle()
+        """SQLAlchemy's proxy that the holder uses, None when it is gone: the record may be the next holder's by now."""
+        known = self.record.fairy_ref
+        handle = None if known is None else known()
+        return handle if getattr(handle, "spillway_checkout", None) is self else None
 
     def state(self) -> HolderState:
         """What it is doing now. A commit, a rollback and the way back into the pool count as a query: they are not ours to break."""
@@ -75,7 +74,7 @@ class Checkout:
 
     def _is_returning(self) -> bool:
         """True from the moment its holder closes it: the handle's own count of users falls before all else. No event: that would be dear."""
-        handle = self._handle()
+        handle = self.handle()
         return handle is None or handle._counter <= 0  # noqa: SLF001 - the same in SQLAlchemy 2.0 and 2.1
 
     def backend_pid(self) -> int | None:

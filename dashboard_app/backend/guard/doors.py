@@ -26,25 +26,26 @@ class Waits:
 
     def __init__(self) -> None:
         """Nobody waits."""
-        self._since: dict[int, float] = {}
+        self.since: dict[int, float] = {}
+        """When each wait began, by its number."""
         self._numbers = itertools.count()
 
     def __len__(self) -> int:
-        return len(self._since)
+        return len(self.since)
 
     def begin(self, now: float) -> int:
         """A number for a wait that begins."""
         number = next(self._numbers)
-        self._since[number] = now
+        self.since[number] = now
         return number
 
     def end(self, number: int) -> None:
         """That wait is over."""
-        del self._since[number]
+        del self.since[number]
 
     def oldest_s(self, now: float) -> float:
         """Seconds the longest wait has lasted, 0 when nobody waits."""
-        return now - min(list(self._since.values()), default=now)
+        return now - min(list(self.since.values()), default=now)
 
 
 def stored(pool: QueuePool) -> Sized:
@@ -162,30 +163,31 @@ def _watch_creator(pool: Any, on_failure: Callable[[BaseException], None], deman
 
 
 def bracket_statements(dialect: Any, start: Callable[[Any, str | None], Any], stop: Callable[[Any], None]) -> None:
-    """Call `start(proxy, statement)` before and `stop(what start returned)` after whatever `dialect` sends for an engine.
+    """Call `start(proxy, statement)` before whatever `dialect` sends for an engine, and after it `stop` with what start returned, unless None.
 
     The statement is None for a commit and a rollback. A rollback on a connection that was taken back is nobody's error.
     """
-    for name in ("do_execute", "do_executemany", "do_execute_no_params"):
-        _bracket_execute(dialect, name, start, stop)
+    for name in ("do_execute", "do_executemany"):
+        setattr(dialect, name, _bracketed(getattr(dialect, name), start, stop))
+    bare = dialect.do_execute_no_params
+    bracketed = _bracketed(lambda cursor, statement, _, context: bare(cursor, statement, context), start, stop)
+    dialect.do_execute_no_params = lambda cursor, statement, context=None: bracketed(cursor, statement, None, context)
     for name in ("do_commit", "do_rollback"):
         _bracket_end(dialect, name, start, stop)
 
 
-def _bracket_execute(dialect: Any, name: str, start: Callable[[Any, str | None], Any], stop: Callable[[Any], None]) -> None:
-    """Bracket one way of executing: (cursor, statement, …, context)."""
-    execute = getattr(dialect, name)
+def _bracketed(execute: Callable[..., None], start: Callable[[Any, str | None], Any], stop: Callable[[Any], None]) -> Callable[..., None]:
+    """`execute`, bracketed."""
 
-    def executed(cursor: Any, statement: str, *rest: Any, **named: Any) -> None:
-        context = named.get("context") if named else rest[-1] if rest else None
-        root = getattr(context, "root_connection", None)
-        begun = start(root._dbapi_connection, statement) if root is not None else None  # noqa: SLF001 - `.connection` may reconnect
+    def executed(cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        begun = None if context is None else start(context.root_connection._dbapi_connection, statement)  # noqa: SLF001 - `.connection` may reconnect
         try:
-            execute(cursor, statement, *rest, **named)
+            execute(cursor, statement, parameters, context)
         finally:
-            stop(begun)
+            if begun is not None:
+                stop(begun)
 
-    setattr(dialect, name, executed)
+    return executed
 
 
 def _bracket_end(dialect: Any, name: str, start: Callable[[Any, str | None], Any], stop: Callable[[Any], None]) -> None:
@@ -197,6 +199,7 @@ def _bracket_end(dialect: Any, name: str, start: Callable[[Any, str | None], Any
         try:
             end(proxy)
         finally:
-            stop(begun)
+            if begun is not None:
+                stop(begun)
 
     setattr(dialect, name, ended)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.pool import QueuePool
 
+from dashboard_app.backend.guard.admission import Admission
 from dashboard_app.backend.guard.doors import Waits, stored
 from dashboard_app.backend.guard.recorder import Happening, Recorder
 from dashboard_app.model.clock import Clock
@@ -23,13 +24,14 @@ logger = logging.getLogger("spillway.guard")
 class Gauge:
     """Usage and level of one pool, and of the one that `engine.dispose()` puts in its place: `follow` is told of it."""
 
-    def __init__(self, pool: QueuePool, waits: Waits, queued: Callable[[], tuple[int, float]], clock: Clock) -> None:
-        """`queued()` says how many wait for admission and since how many seconds the first of them."""
+    def __init__(self, pool: QueuePool, waits: Waits, admission: Admission, clock: Clock) -> None:
+        """Who waits stands in `waits` for a connection, in `admission` for a place."""
         self.recorder = Recorder()
         self.version = 1
         self.throttle = Throttle()
         self._waits = waits
-        self._queued = queued
+        self._admission = admission
+        self._in_pool, self._at_door = waits.since, admission.waiters
         self._clock = clock
         self._monotonic = clock.monotonic
         self._lock = RLock()
@@ -64,14 +66,14 @@ class Gauge:
     @property
     def is_waited_for(self) -> bool:
         """True while somebody waits for a connection or for admission."""
-        return bool(self._waits) or self._queued()[0] > 0
+        return bool(self._in_pool or self._at_door)
 
     def counts(self) -> PoolCounts:
         """The pool now; about 2 µs."""
         size, idle, overflow = self._size, len(self._items), self._pool.overflow()
-        waiting, oldest_s = self._queued()
-        if self._waits:
-            waiting, oldest_s = waiting + len(self._waits), max(oldest_s, self._waits.oldest_s(self._clock.monotonic()))
+        waiting, oldest_s = self._admission.queued()
+        if self._in_pool:
+            waiting, oldest_s = waiting + len(self._in_pool), max(oldest_s, self._waits.oldest_s(self._clock.monotonic()))
         return PoolCounts(size, self._max_overflow, size - idle + overflow, idle, max(overflow, 0), waiting, round(oldest_s, 3))
 
     def hint(self) -> str:
@@ -87,8 +89,13 @@ class Gauge:
         """A count may have changed, or somebody wants to know the level: bring it up to date."""
         now = self._monotonic()
         checked_out = self._size - len(self._items) + self._pool._overflow  # noqa: SLF001 - as in `checked_out`
-        self.recorder.mark(now, checked_out, self._queued()[0] + len(self._waits))
-        if checked_out < self._calm_below and self.throttle.by_usage is Level.NORMAL:
+        is_calm = checked_out < self._calm_below and self.throttle.by_usage is Level.NORMAL
+        mark = self.recorder.newest
+        if is_calm and now < mark.end and checked_out <= mark.top and not self._in_pool and not self._at_door:
+            self._checked_out = mark.last = checked_out
+            return
+        self.recorder.mark(now, checked_out, len(self._in_pool) + len(self._at_door))
+        if is_calm:
             self._checked_out = checked_out
             return
         with self._lock:

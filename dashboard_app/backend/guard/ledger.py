@@ -11,6 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
 from sqlalchemy.pool import Pool
 
+from dashboard_app.backend.guard.call_site import called
 from dashboard_app.backend.guard.checkout import QUERY_CHARS, Checkout
 from dashboard_app.backend.guard.doors import bracket_statements
 from dashboard_app.backend.guard.leaks import Leak, Leaks
@@ -20,9 +21,9 @@ from dashboard_app.model.errors import Reclaimed
 TAKEN = "The pool guard took this connection back: it was held for too long and ran nothing."
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class IdleConnection:
-    """A connection that lies in the pool. `since`: monotonic seconds. Not frozen: that would make each return dearer."""
+    """A connection that lies in the pool. `since`: monotonic seconds."""
 
     id: int
     since: float
@@ -35,15 +36,15 @@ class Ledger:
     def __init__(self, engine: Engine, monotonic: Callable[[], float], on_failure: Callable[[BaseException], None]) -> None:
         """Listen to `engine` from now on; `on_failure` hears of errors that may mean that the database is away."""
         self.lock = Lock()
-        self.sites = Sites()
-        self.on_return: Callable[[Checkout, float], None] = lambda _checkout, _now: None
-        """Called with each checkout that is over, and when."""
+        self.sites = Sites(called)
+        self.on_return: Callable[[Any, float, bool], None] = lambda _record, _now, _is_lost: None
+        """Called with the record of each checkout that is over, when, and whether it was taken back or a suspected leak."""
         self.leaks = Leaks()
         self._monotonic = monotonic
         self._on_failure = on_failure
         self._numbers = itertools.count(1)
         self._checkouts: dict[int, Checkout] = {}
-        self._idle: dict[int, IdleConnection] = {}
+        self._idle: dict[int, tuple[int, float, Any]] = {}
         self._listen(engine)
 
     def checkouts(self) -> list[Checkout]:
@@ -52,7 +53,7 @@ class Ledger:
 
     def idle(self) -> list[IdleConnection]:
         """Live connections in the pool, the longest idle first."""
-        return sorted(list(self._idle.values()), key=lambda connection: connection.since)  # noqa: C414
+        return sorted((IdleConnection(*told) for told in list(self._idle.values())), key=lambda connection: connection.since)
 
     def is_out(self, checkout: Checkout) -> bool:
         """True while this very checkout is out."""
@@ -90,7 +91,8 @@ class Ledger:
             self._on_failure(error)
             raise
         finally:
-            self._stop(checkout)
+            if checkout is not None:
+                self._stop(checkout)
 
     def _listen(self, engine: Engine) -> None:
         """Attach every listener; the pool's survive `engine.dispose()`, which hands them to the new pool."""
@@ -103,7 +105,7 @@ class Ledger:
     def checked_out(self, handle: Any) -> None:
         """The pool is about to give out `handle`."""
         record = handle._connection_record  # noqa: SLF001 - what an event for it would say
-        checkout = Checkout(next(self._numbers), record, handle, self._monotonic())
+        checkout = Checkout(next(self._numbers), record, self._monotonic())
         handle.spillway_checkout = checkout
         key = id(record)
         self._idle.pop(key, None)
@@ -111,15 +113,17 @@ class Ledger:
 
     def returned(self, record: Any) -> None:
         """`record` is about to lie in the pool, with a connection or without one."""
-        checkout = self._checkouts.pop(id(record), None)
+        key = id(record)
+        checkout = self._checkouts.pop(key, None)
         now = self._monotonic()
         if checkout is not None:
-            self.sites.add(checkout.call_site, now - checkout.since)
-            self.on_return(checkout, now)
-            if checkout.leak is not None:
-                self.leaks.end(checkout.leak, now, is_reclaimed=checkout.is_taken)
+            leak, is_taken = checkout.leak, checkout.is_taken
+            self.sites.add(checkout.trace[0] if checkout.trace else None, now - checkout.since)
+            self.on_return(record, now, is_taken or leak is not None)
+            if leak is not None:
+                self.leaks.end(leak, now, is_reclaimed=is_taken)
         if record.dbapi_connection is not None:
-            self._idle[id(record)] = IdleConnection(next(self._numbers), now, record)
+            self._idle[key] = next(self._numbers), now, record
 
     def _invalidated(self, _connection: Any, record: Any, _error: BaseException | None) -> None:
         if (checkout := self._checkouts.get(id(record))) is not None:
@@ -140,8 +144,9 @@ class Ledger:
 
     def _start(self, proxy: Any, query: str | None) -> Checkout | None:
         """Count something as under way on the connection behind `proxy`, unless a cleanup came first. `query` None: an end of a transaction."""
-        checkout = checkout_of(proxy)
-        if checkout is None:
+        try:
+            checkout: Checkout = proxy.spillway_checkout  # asking for the proxy's `__dict__` would make it slower for good
+        except AttributeError:
             return None
         with self.lock:
             if checkout.is_taken:
@@ -154,20 +159,10 @@ class Ledger:
             checkout.query = query if len(query) <= QUERY_CHARS else query[:QUERY_CHARS]
         return checkout
 
-    def _stop(self, checkout: Checkout | None) -> None:
+    def _stop(self, checkout: Checkout) -> None:
         """It is over."""
-        if checkout is not None:
-            checkout.running -= 1
-            checkout.idle_since = self._monotonic()
-
-
-def checkout_of(proxy: Any) -> Checkout | None:
-    """The checkout that was noted on the pool's proxy; None for anything else. Asking for its `__dict__` would make it slower for good."""
-    try:
-        found: Checkout | None = proxy.spillway_checkout
-    except AttributeError:
-        return None
-    return found
+        checkout.running -= 1
+        checkout.idle_since = self._monotonic()
 
 
 def _proxy_of(handle: Any) -> Any:

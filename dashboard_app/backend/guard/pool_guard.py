@@ -15,7 +15,6 @@ from starlette.types import ASGIApp
 from dashboard_app.backend.guard.admission import Admission
 from dashboard_app.backend.guard.answers import StatusFacts, config_json, history_json, holder_json, overview_json, stamp, status_json
 from dashboard_app.backend.guard.bounded import Bounded
-from dashboard_app.backend.guard.checkout import Checkout
 from dashboard_app.backend.guard.cleanup import Cleanup
 from dashboard_app.backend.guard.connection_test import ConnectionTest
 from dashboard_app.backend.guard.doors import Told, Waits, watch
@@ -76,12 +75,12 @@ class PoolGuard:
         self._bounded = Bounded()
         monotonic = self._clock.monotonic
         self._admission = Admission(self.limits, monotonic)
-        self._gauge = Gauge(self._sync.pool, self._waits, self._admission.queued, self._clock)
+        self._gauge = Gauge(self._sync.pool, self._waits, self._admission, self._clock)
         self._reachability = Reachability(self._gauge, self._clock, is_reachable)
         self._monitor = Monitor(server, self.limits, self._clock, self._bounded, capacity=self._gauge.capacity)
         self._ledger = Ledger(self._sync, monotonic, self._suspects)
         self.insight = Insight(self._gauge, self._clock, self._alive)
-        self._ledger.on_return = self._returned
+        self._ledger.on_return = self.insight.demands.returned
         self._cleanup = Cleanup(
             self._ledger,
             self._gauge,
@@ -296,16 +295,11 @@ class PoolGuard:
                 yield
 
     def _alive(self) -> tuple[set[int], int]:
-        """The ids of the pool's records that are out, without suspected leaks; and how many those are. What is one now stays one to the end."""
-        now, threshold_s = self._clock.monotonic(), self.limits.leak_threshold_s
+        """The ids of the pool's records that are out, without suspected leaks; and how many those are. What was one stays one to the end."""
+        self._look_for_leaks()
         checkouts = self._ledger.checkouts()
-        lost = {id(checkout.record) for checkout in checkouts if checkout.is_suspect(now, threshold_s)}
-        self.insight.demands.lose(lost)
-        return {id(checkout.record) for checkout in checkouts} - lost, len(lost)
-
-    def _returned(self, checkout: Checkout, now: float) -> None:
-        """A checkout is over."""
-        self.insight.demands.returned(checkout.record, now, checkout.is_taken)
+        alive = {id(checkout.record) for checkout in checkouts if checkout.leak is None}
+        return alive, len(checkouts) - len(alive)
 
     def _suspects(self, _error: BaseException) -> None:
         """A connect or a statement failed."""
@@ -326,9 +320,8 @@ class PoolGuard:
         self._ledger.look_for_leaks(self._clock.monotonic(), self.limits.leak_threshold_s)
 
     async def _tick(self) -> None:
-        """Once a second: refresh, note what is lost and what has leaked, and clean up when it is time."""
+        """Once a second: refresh, note what has leaked, and clean up when it is time."""
         self._refresh()
-        self._alive()
         self._look_for_leaks()
         if not self.limits.auto_cleanup or self.counts().usage_percent < _CLEAN_FROM_PERCENT:
             return

@@ -13,9 +13,12 @@ _EVENTS = 500
 
 @dataclass(slots=True)
 class _Mark:
-    """One second: the most connections in use and the most waiters within it, and how many were in use at its end."""
+    """One second: the most connections in use and the most waiters within it, and how many were in use at its end.
 
-    second: int
+    `end` is when it is over: as a float, since each checkout compares it twice.
+    """
+
+    end: float
     top: int
     waiting: int
     last: int
@@ -36,23 +39,18 @@ class Recorder:
     def __init__(self) -> None:
         """Nothing seen yet."""
         self._marks: deque[_Mark] = deque(maxlen=KEPT_S)
-        self._newest: _Mark | None = None
+        self.newest = _Mark(0.0, 0, 0, 0)
+        """The second under way. Who knows that `now` is in it and that it has had no less may just set its `last`, without the lock."""
         self._happenings: deque[Happening] = deque(maxlen=_EVENTS)
         self._lock = Lock()
 
     def mark(self, now: float, checked_out: int, waiting: int) -> None:
         """At `now` this many connections are in use and this many callers wait."""
-        second = int(now)
-        mark = self._newest
-        if mark is not None and mark.second >= second and checked_out <= mark.top and waiting <= mark.waiting:
-            mark.last = checked_out  # nothing to compare and keep: no lock, since this runs twice for a checkout
-            return
         with self._lock:
-            mark = self._newest
-            if mark is None or second > mark.second:
-                carried = mark.last if mark is not None else checked_out
-                self._newest = _Mark(second, max(carried, checked_out), waiting, checked_out)
-                self._marks.append(self._newest)
+            mark = self.newest
+            if now >= mark.end:
+                self.newest = _Mark(float(int(now) + 1), max(mark.last, checked_out), waiting, checked_out)
+                self._marks.append(self.newest)
                 return
             mark.top = max(mark.top, checked_out)
             mark.waiting = max(mark.waiting, waiting)
@@ -76,7 +74,7 @@ class Recorder:
         A quiet stretch gives its first and its last second only: between them nothing changed.
         """
         with self._lock:
-            marks = [(mark.second, mark.top, mark.waiting, mark.last) for mark in self._marks]
+            marks = [(int(mark.end) - 1, mark.top, mark.waiting, mark.last) for mark in self._marks]
         first, current = int(now) - back_s + 1, int(now)
         before: tuple[int, int] | None = None
         for second, top, waiting, last in marks:

@@ -1,12 +1,16 @@
 """How long each call site holds connections: who uses the pool, in connection-seconds."""
 
 from collections import deque
+from collections.abc import Callable
 from threading import Lock
+from typing import Generic, TypeVar
 
 _SITES = 500
 _RECENT = 256
-_GATHERED = 500
+_GATHERED = 50
+"""Few, so that little memory waits with them."""
 OTHER = "(other)"
+S = TypeVar("S")
 
 
 class _Site:
@@ -21,21 +25,22 @@ class _Site:
         self.recent: deque[float] = deque(maxlen=_RECENT)
 
 
-class Sites:
+class Sites(Generic[S]):
     """Totals per call site since the start. At most 500 sites by name, the rest together as "(other)".
 
-    Returns are gathered first and added up together: each costs its checkout next to nothing.
+    Returns are gathered first, then named and added up together: each costs its checkout next to nothing.
     """
 
-    def __init__(self) -> None:
-        """No checkout yet."""
-        self._gathered: deque[tuple[str, float]] = deque()
+    def __init__(self, named: Callable[[S], str]) -> None:
+        """No checkout yet. `named` gives the name of what `add` is told."""
+        self._named = named
+        self._gathered: deque[tuple[S, float]] = deque()
         self._sites: dict[str, _Site] = {}
         self._lock = Lock()
 
-    def add(self, name: str, held_s: float) -> None:
-        """One checkout of the site `name` is back after `held_s`."""
-        self._gathered.append((name, held_s))
+    def add(self, site: S, held_s: float) -> None:
+        """One checkout of `site` is back after `held_s`."""
+        self._gathered.append((site, held_s))
         if len(self._gathered) >= _GATHERED:
             self._add_up()
 
@@ -43,7 +48,8 @@ class Sites:
         """Add what was gathered to the totals."""
         with self._lock:
             while self._gathered:
-                name, held_s = self._gathered.popleft()
+                called, held_s = self._gathered.popleft()
+                name = self._named(called)
                 site = self._sites.get(name)
                 if site is None:
                     site = self._sites.setdefault(name if len(self._sites) < _SITES else OTHER, _Site())

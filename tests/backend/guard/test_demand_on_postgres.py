@@ -108,6 +108,7 @@ async def put_through(system: Guarded, work: list[tuple[float, float]]) -> tuple
     """The sizing of what the guard recorded of this load, and the waits that the pool really gave."""
     await system.hold(5)  # connections are open before the load comes
     await system.release()
+    system.guard.insight.demands.totals()  # what was gathered is in the sample now
     system.guard.insight.demands._done.clear()
     loop = asyncio.get_running_loop()
     zero = loop.time() + 0.1

@@ -74,7 +74,7 @@ def test_code_of_libraries_alone_has_no_call_site() -> None:
 
 
 def test_call_sites_are_counted_with_their_seconds_and_bounded_in_number() -> None:
-    sites = Sites()
+    sites = Sites(str)
     for number in range(600):
         sites.add(f"site {number}", 0.001)
     for held in range(1, 101):
