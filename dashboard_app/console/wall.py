@@ -1,6 +1,7 @@
 """The console's services read into one picture for a screen on the wall: the page's and the call's alike."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,13 +57,15 @@ def alert_count(console: Any) -> int | None:
 
 
 async def jobs_json(console: Any) -> dict[str, Any] | None:
-    """What a wall says of the jobs, read once for all walls; None when the server does not say it within 2 s."""
-    try:
+    """What a wall says of the jobs, read once for all walls, and its age; what came last when the server does not say it within 2 s."""
+    with contextlib.suppress(SpillwayError, TimeoutError):
         async with asyncio.timeout(_JOBS_LIMIT_S):
-            stats = await console.jobs.stats(CONSOLE)
-    except (SpillwayError, TimeoutError):
+            await console.jobs.stats(CONSOLE)
+    if console.jobs.last is None:
         return None
-    return {name: stats[name] for name in ("queued", "dead_letter_total", "accepted_total", "written_total")}
+    at, stats = console.jobs.last
+    told: dict[str, Any] = {name: stats[name] for name in ("queued", "dead_letter_total", "accepted_total", "written_total")}
+    return told | {"age_s": round(console.clock.monotonic() - at, 1)}
 
 
 async def dashboard_json(console: Any) -> dict[str, Any]:

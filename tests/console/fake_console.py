@@ -1,7 +1,7 @@
 """A console without a server: the story of the mock, for page tests and screenshots. 14:13, pool 25 of 30, two sources down."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -291,13 +291,16 @@ class FakeBook:
 class FakeJobs:
     """Says how the updates stand; `failure` is raised in place of an answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self.monotonic = monotonic
         self.failure: Exception | None = None
+        self.last: tuple[float, dict[str, Any]] | None = None
 
     async def stats(self, principal: Principal) -> dict[str, Any]:
         if self.failure:
             raise self.failure
-        return {"queued": 16, "dead_letter_total": 2, "accepted_total": 41_210, "written_total": 41_180}
+        self.last = self.monotonic(), {"queued": 16, "dead_letter_total": 2, "accepted_total": 41_210, "written_total": 41_180}
+        return self.last[1]
 
 
 class FakeConsole:
@@ -312,7 +315,7 @@ class FakeConsole:
         self.backend = FakeBackend(self.snapshot)
         self.viewers = FakeViewers()
         self.alert_poll = FakeAlertPoll(self.snapshot)
-        self.jobs: Any = FakeJobs()
+        self.jobs: Any = FakeJobs(self.clock.monotonic)
         self.jobs_news = 0
         self.events: Any = None
         self.feed = Feed(None, self.breakers["websocket"], self.clock)

@@ -13,6 +13,7 @@ from dashboard_app.console.pages import wall
 from dashboard_app.console.pages.shell_state import ShellState
 from dashboard_app.console.pages.wall import WallState
 from dashboard_app.console.wall import dashboard_json
+from dashboard_app.console.words import NB
 from dashboard_app.model.clock import ManualClock
 from dashboard_app.model.errors import BackendFailed, RateLimited
 from dashboard_app.runtime.ratelimit import AddressLimit
@@ -57,13 +58,20 @@ async def test_the_age_is_sent_anew_with_each_answer_and_grows_while_the_server_
     assert state.stamp == first[1] + 1
 
 
-async def test_jobs_and_alerts_stand_in_the_foot_and_are_left_out_while_unknown(fake):
+async def test_jobs_and_alerts_stand_in_the_foot_with_their_age_and_are_left_out_while_unknown(fake):
+    fake.jobs.failure = BackendFailed("The server does not answer", cause="timeout")
     state = await opened()
+    assert (state.jobs, state.jobs_tone) == ("", "n")
+    fake.jobs.failure = None
+    await run(state, "look")
     assert (state.jobs, state.jobs_tone, state.alerts) == ("16 queued, 2 dead", "bad", "")
     fake.snapshot.alerts = FakeReading((), 0.0)
     fake.jobs.failure = BackendFailed("The server does not answer", cause="timeout")
     await run(state, "look")
-    assert (state.jobs, state.alerts, state.alerts_tone) == ("", "0", "n")
+    assert (state.jobs, state.alerts, state.alerts_tone) == ("16 queued, 2 dead", "0", "n")
+    await fake.clock.advance(42)
+    await run(state, "look")
+    assert state.jobs.replace(NB, " ") == "16 queued, 2 dead, 42 s ago"
 
 
 async def test_before_the_first_answers_there_is_no_age(fake):
@@ -94,7 +102,7 @@ async def test_the_call_gives_the_same_picture(fake):
     assert (told["pool"]["throttling_level"], told["pool"]["pool"]["checked_out"]) == ("AGGRESSIVE", 25)
     assert [(one["name"], one["state"]) for one in told["breakers"]] == [("api", "closed"), ("websocket", "closed")]
     assert told["fallback"] is None
-    assert told["jobs"] == {"queued": 16, "dead_letter_total": 2, "accepted_total": 41_210, "written_total": 41_180}
+    assert told["jobs"] == {"queued": 16, "dead_letter_total": 2, "accepted_total": 41_210, "written_total": 41_180, "age_s": 0.0}
     assert told["alerts"] is None, "not asked yet"
     assert told["measured_at"].endswith("Z")
 

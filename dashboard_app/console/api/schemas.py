@@ -180,12 +180,13 @@ class DashboardBreaker(BaseModel):
 
 
 class DashboardJobs(BaseModel):
-    """The jobs' updates in numbers."""
+    """The jobs' updates in numbers, as they were `age_s` ago."""
 
     queued: int
     dead_letter_total: int
     accepted_total: int
     written_total: int
+    age_s: float
 
 
 class DashboardAlerts(BaseModel):
@@ -203,5 +204,5 @@ class DashboardAnswer(BaseModel):
     sources: DashboardSources
     pool: DashboardPool | None
     breakers: list[DashboardBreaker]
-    jobs: DashboardJobs | None = Field(description="Null while the server does not say it.")
+    jobs: DashboardJobs | None = Field(description="Null until the server has said it once.")
     alerts: DashboardAlerts | None = Field(description="Null while the server does not say it.")

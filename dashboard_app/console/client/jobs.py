@@ -22,10 +22,16 @@ class JobCalls:
         """`audited` runs an act and, when the server is another machine's, writes down who did it here."""
         self._caller, self.audited, self._clock = caller, audited, clock
         self._reads = SharedReads(caller, clock)
+        self.last: tuple[float, dict[str, Any]] | None = None
+        """The ledger that came last, and the monotonic time after which it was asked for; None: none has come yet."""
 
     async def stats(self, principal: Principal) -> dict[str, Any]:
         """The updater's ledger."""
-        return await self._read(principal, f"{_PATH}/status/stats")
+        began = self._clock.monotonic()
+        found = await self._read(principal, f"{_PATH}/status/stats")
+        if self.last is None or self.last[1] is not found:
+            self.last = began, found
+        return found
 
     async def past(self, principal: Principal) -> dict[str, Any]:
         """What the updater wrote in the last ten minutes: {"step_s", "points"}."""

@@ -52,11 +52,14 @@ class WallState(rx.State):
             _show(self, is_answer=True)
 
     async def _count_jobs(self) -> None:
-        """The jobs in short; empty while the server does not say it."""
+        """The jobs in short, with their age when that is worth a word; empty until the server has said it once."""
         jobs = await services.jobs_json(console())
-        queued, dead = (0, 0) if jobs is None else (jobs["queued"], jobs["dead_letter_total"])
-        told = f"{words.count(queued)} queued" + (f", {words.count(dead)} dead" if dead else "")
-        assign(self, jobs="" if jobs is None else told, jobs_tone="bad" if dead else "n")
+        if jobs is None:
+            assign(self, jobs="", jobs_tone="n")
+            return
+        dead, age_s = jobs["dead_letter_total"], jobs["age_s"]
+        told = f"{words.count(jobs['queued'])} queued" + (f", {words.count(dead)} dead" if dead else "")
+        assign(self, jobs=told + (f", {words.age(age_s)}" if age_s >= LOOK_EVERY_S else ""), jobs_tone="bad" if dead else "n")
 
 
 async def render(root: Any, _params: Mapping[str, Any]) -> None:
