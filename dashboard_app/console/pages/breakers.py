@@ -182,7 +182,7 @@ def _round() -> rx.Component:
     return rx.el.section(
         rx.el.div(rx.el.h2("Loader's round"), rx.el.small(BreakersState.round_told), class_name="pt"),
         rx.el.div(
-            rx.foreach(BreakersState.lanes, _lane),
+            rx.el.div(rx.foreach(BreakersState.lanes, _lane), class_name="br-lanes"),
             rx.el.p(
                 *(
                     rx.el.span(rx.el.i(class_name=f"pk pk-{letter}", custom_attrs={"aria-hidden": "true"}), word, class_name="br-key")
