@@ -19,6 +19,7 @@ from pathlib import Path
 
 import httpx
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from benchmarks.harness.event_clients import Reader, closed, connected
 from benchmarks.harness.machine import facts as machine
@@ -35,6 +36,7 @@ FILLED_S = 1080.0
 VIEWERS, READERS, READERS_OF_TOKEN, JOBS = 30, 100, 5, 2000
 UPDATES_PER_S, EVENTS_PER_S, GUARD_CALLS_PER_S = 1000, 100, 20
 CALLS_PER_S = 10
+USED_EVERY_S = 600.0
 _GUARD = ("status", "throttling-config")
 _ON_LOAD = "reflex___state____state.reflex___state____on_load_internal_state.on_load_internal"
 _GAUGES = {"tasks": "spillway_event_loop_tasks", "descriptors": "process_open_fds", "stall": "spillway_event_loop_late_seconds"}
@@ -67,6 +69,7 @@ class Load:
                     group.create_task(self._read(f"Authorization: Bearer {token}\r\n"))
                 for number in range(VIEWERS):
                     group.create_task(self._view(cookie, ("/", "/sources", "/jobs", "/pool")[number % 4]))
+                group.create_task(self._use(cookie))
                 group.create_task(self._paced(CALLS_PER_S, lambda number: self._update(jobs, number)))
                 group.create_task(self._paced(CALLS_PER_S, self._publish))
                 group.create_task(self._paced(GUARD_CALLS_PER_S, self._guard))
@@ -104,6 +107,14 @@ class Load:
         async with httpx.AsyncClient(base_url=self._instance.url, timeout=30, verify=PLAIN) as browser:
             await browser.post("/login", data=form, headers={"Origin": self._instance.url})
             return "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+
+    async def _use(self, cookie: str) -> None:
+        """The person behind the pages asks for one now and then: a session that nobody uses ends after two hours, and its pages with it."""
+        async with httpx.AsyncClient(base_url=self._instance.url, headers={"Cookie": cookie}, timeout=30, verify=PLAIN) as browser:
+            while True:
+                answer = await browser.get("/pool", headers={"Accept": "text/html"})
+                self.done["pages asked for"] += answer.is_success
+                await asyncio.sleep(USED_EVERY_S)
 
     async def _paced(self, per_s: int, act: Callable[[int], Awaitable[httpx.Response]]) -> None:
         """`act` so many times a second; what is late is made up for, and a refusal is counted, not raised."""
@@ -145,7 +156,7 @@ class Load:
         url = f"ws://127.0.0.1:{self._instance.port}/_event/?EIO=4&transport=websocket&token={uuid.uuid4()}"
         event = {"name": _ON_LOAD, "payload": {}, "router_data": {"pathname": path, "asPath": path, "query": {}}}
         while True:
-            with contextlib.suppress(OSError, TimeoutError):
+            with contextlib.suppress(OSError, TimeoutError, ConnectionClosed):
                 async for socket in connect(
                     url, additional_headers={"Cookie": cookie}, origin=self._instance.url, proxy=None, ping_interval=None, max_size=None
                 ):
