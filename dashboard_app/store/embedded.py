@@ -55,6 +55,7 @@ _OPTIONS = {
     "log_truncate_on_rotation": "on",
     "log_rotation_size": "0",
     "log_rotation_age": "1d",
+    "client_connection_check_interval": "2s",  # a query whose asker is gone ends, instead of running on to its end
 }
 
 

@@ -1,10 +1,14 @@
 """The list of sources and one source: add, test, edit, pause, delete, filter, open."""
 
 import re
+import time
 
 from playwright.async_api import expect
 
 from tests.browser.conftest import NARROW, calm, eventually
+
+READ = re.compile("^(healthy|degraded)$")
+"""It was read and it answers; what else the whole room does on its server may degrade it."""
 
 
 async def test_sign_in_is_a_plain_form_that_needs_no_script(backend, visit):
@@ -23,12 +27,12 @@ async def test_sign_in_is_a_plain_form_that_needs_no_script(backend, visit):
 
 async def test_a_source_is_added_after_a_test_edited_and_deleted(backend, visit):
     await calm(backend)
-    own = backend.postgres.address()
+    own, name = backend.postgres.address(), f"zeta-{time.monotonic_ns()}"
     async with visit(backend) as v:
         await v.sign_in()
         await v.page.get_by_test_id("add-source").click()
         dialog = v.page.get_by_role("dialog")
-        await dialog.get_by_label("Name").fill("zeta-orders")
+        await dialog.get_by_label("Name").fill(name)
         await dialog.get_by_label("Host").fill(own.host)
         await dialog.get_by_label("Port").fill(str(own.port))
         await dialog.get_by_label("Database").fill(own.database)
@@ -38,17 +42,17 @@ async def test_a_source_is_added_after_a_test_edited_and_deleted(backend, visit)
         await expect(dialog.get_by_text(re.compile("query", re.IGNORECASE)).first).to_be_visible()
         await dialog.get_by_role("button", name="Save").click()
         await expect(dialog).to_have_count(0)
-        await v.page.get_by_placeholder("Filter sources").fill("zeta")
+        await v.page.get_by_placeholder("Filter sources").fill(name)
         card = v.page.get_by_test_id("source-card")
         await expect(card).to_have_count(1)
-        await expect(v.page).to_have_url(re.compile("zeta"))
-        await expect(card).to_have_attribute("data-status", "healthy", timeout=30_000)
+        await expect(v.page).to_have_url(re.compile(name))
+        await expect(card).to_have_attribute("data-status", READ, timeout=30_000)
         assert own.password.reveal() not in await v.page.content()
         with backend.client() as api:
-            (source,) = api.get("/scan/data-sources", params={"search": "zeta"}).json()["items"]
+            (source,) = api.get("/scan/data-sources", params={"search": name}).json()["items"]
             assert "password" not in source
             await v.open(f"/sources/{source['id']}")
-            await expect(v.page.get_by_role("heading", level=1)).to_contain_text("zeta-orders")
+            await expect(v.page.get_by_role("heading", level=1)).to_contain_text(name)
             await expect(v.page.get_by_text("connections", exact=False).first).to_be_visible()
             assert api.delete(f"/scan/data-sources/{source['id']}").status_code in {200, 204}
             await v.open(f"/sources/{source['id']}")

@@ -259,3 +259,24 @@ async def test_root_keeps_the_cluster_where_its_account_can_go(tmp_path: Path) -
 
 def test_the_address_file_says_the_port_and_no_secret(server: EmbeddedServer, folder: Path) -> None:
     assert json.loads((folder / "data" / "embedded.json").read_text()) == {"port": server.address().port}
+
+
+async def test_a_query_whose_asker_is_gone_ends_soon(postgres):
+    to = postgres.address("postgres")
+    gone = await asyncpg.connect(
+        host=to.host, port=to.port, user=to.user, password=to.password.reveal(), database=to.database, ssl=False, timeout=10
+    )
+    pid = gone.get_server_pid()
+    asking = asyncio.create_task(gone.fetchval("SELECT pg_sleep(600)"))
+
+    async def runs(expected):
+        looked = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND state = 'active'"
+        async with asyncio.timeout(30):
+            while (await asyncio.to_thread(postgres.execute, looked, pid))[0][0] != expected:  # noqa: ASYNC110 - the server is asked
+                await asyncio.sleep(0.1)
+
+    await runs(1)
+    gone.terminate()
+    with pytest.raises(asyncpg.PostgresConnectionError):
+        await asking
+    await runs(0)
