@@ -42,7 +42,7 @@ async def test_names_of_the_two_pools_tell_them_apart_on_the_server(database):
 
 
 async def test_a_frozen_server_fails_a_ping_within_its_limit(database, postgres):
-    await database.ping()
+    await database.ping(20)
     with postgres.frozen(), within(0.6), pytest.raises(DatabaseUnavailable):
         await database.ping(0.3)
 
