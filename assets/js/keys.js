@@ -142,7 +142,7 @@
   };
   // sources come and go, and change their state, while the palette is open
   setInterval(() => {
-    if (palette()?.open && isReady() && isCurrent()) press("#palette-again");
+    if (!document.hidden && palette()?.open && isReady() && isCurrent()) press("#palette-again");
   }, AGAIN_MS);
   // before the page has loaded, a press opens the palette but asks for nothing: it is pressed again then
   const isReady = () => document.querySelector("[data-opens='palette']")?.dataset.ready === "true";
